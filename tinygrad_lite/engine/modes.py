@@ -1,0 +1,60 @@
+"""What this thread is doing: recording a graph or not, capturing a program or not, and inside which module call.
+
+One small object per thread; `no_grad`, `enable_grad` and `capture` are the only writers, and each puts back what it found.
+"""
+
+import threading
+from contextlib import ContextDecorator
+from typing import Any
+
+from .origin import Scope
+
+__all__ = ["CAPTURE", "RECORD", "enable_grad", "is_grad_enabled", "no_grad", "thread"]
+
+RECORD, CAPTURE = 1, 2  # bits of thread.mode
+
+
+class _Thread(threading.local):
+    mode: int = RECORD  # class attributes are what each new thread starts with
+    scope: Scope | None = None
+    tape: Any = None  # the Tape that is captured to, while mode has CAPTURE
+
+
+thread = _Thread()
+
+
+class _Mode(ContextDecorator):
+    """Sets or clears the RECORD bit between `with` and its end; the same object may be entered again inside itself."""
+
+    recording: bool
+
+    def __init__(self) -> None:
+        self._before: list[int] = []
+
+    def __enter__(self) -> None:
+        mode = thread.mode
+        self._before.append(mode)
+        thread.mode = mode | RECORD if self.recording else mode & ~RECORD
+
+    def __exit__(self, *error: object) -> None:
+        thread.mode = self._before.pop()
+
+    def _recreate_cm(self) -> "_Mode":  # as a decorator: each call, and so each thread, has a stack of its own
+        return type(self)()
+
+
+class no_grad(_Mode):
+    """`with no_grad():` nothing is recorded: results do not require a gradient. Also a decorator: `@no_grad()`."""
+
+    recording = False
+
+
+class enable_grad(_Mode):
+    """`with enable_grad():` recording is on again, inside a `no_grad`. Also a decorator: `@enable_grad()`."""
+
+    recording = True
+
+
+def is_grad_enabled() -> bool:
+    """Is this thread recording?"""
+    return bool(thread.mode & RECORD)

@@ -1,0 +1,125 @@
+"""The record: what happened (`Node`), and the arrays it happened to (`Variable`, the engine's half of a Tensor).
+
+A graph is Tensors that point to the node which made them, and nodes that point to the Tensors they were given. No pointer runs
+forward, so a graph has no cycles and is freed by reference counts alone, as soon as its root is.
+"""
+
+import itertools
+import sys
+from types import CodeType
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from .modes import CAPTURE, thread
+from .origin import Scope, describe, module_path, where
+
+if TYPE_CHECKING:
+    from .op import Op
+
+__all__ = ["Node", "Removable", "Variable", "birth", "clock", "handle", "made_by", "stamp", "write"]
+
+birth = itertools.count(1).__next__  # one clock for all: the order of nodes, and of writes among them
+
+
+class _Clock:
+    last_write = 0  # when a Tensor was last written in place; a graph younger than that needs no look at its inputs
+
+
+clock = _Clock()
+
+
+class Variable:
+    """An array with its place in the graph. `Tensor` (floor 3) gives it operators, methods and checked properties."""
+
+    __slots__ = ("_data", "_grad", "_requires_grad", "node", "index", "name", "written", "hooks", "__weakref__")
+    face: ClassVar[type]  # the class that results get: Tensor, also where the input is a Parameter
+
+    _data: Any  # the array: NumPy's, or one that speaks NumPy's protocols
+    _grad: Any  # Tensor of the same shape and dtype, or None
+    _requires_grad: bool
+    node: "Node | None"  # the call that made it; None: a leaf
+    index: int  # which of the node's outputs
+    name: str | None
+    written: "tuple[int, CodeType, int] | None"  # the last write in place: (time, code, offset)
+    hooks: list[Any] | None  # of a leaf; those of a result live on its node
+
+
+class Node:
+    """One call of an op. `inputs` are as they were passed: Tensors, arrays and Python numbers."""
+
+    __slots__ = ("op", "inputs", "params", "output", "birth", "code", "lasti", "scope", "hooks")
+
+    def __init__(self, op: "Op", inputs: tuple[Any, ...], params: dict[str, Any], output: Any, birth: int, code: CodeType,
+                 lasti: int, scope: Scope | None) -> None:
+        self.op = op
+        self.inputs = inputs
+        self.params = params
+        self.output = output  # the array, or a tuple of arrays; None: dropped by backward(retain_graph=False)
+        self.birth = birth  # an input is always older than what is made of it
+        self.code = code  # the user's code, and the instruction in it
+        self.lasti = lasti
+        self.scope = scope  # the module call it ran in
+        self.hooks: list[tuple[int, Any]] | None = None  # (output index, function of its gradient)
+
+    def __repr__(self) -> str:
+        return f"Node({self.op.name}, birth={self.birth})"
+
+
+_new = object.__new__
+
+
+def handle(face: type, data: Any, requires_grad: bool = False, node: Node | None = None, index: int = 0) -> Any:
+    """A Tensor around `data`, without the constructor's checks and copy. Any number of handles may stand for one output."""
+    tensor: Any = _new(face)
+    tensor._data = data
+    tensor._grad = None
+    tensor._requires_grad = requires_grad
+    tensor.node = node
+    tensor.index = index
+    tensor.name = None
+    tensor.written = None
+    tensor.hooks = None
+    return tensor
+
+
+def write(target: Variable, value: Any) -> None:
+    """Copy `value` (array, number or Tensor) into the array of `target`; a capture sees it, and so does a later backward pass."""
+    target._data[...] = value._data if isinstance(value, Variable) else value
+    if thread.mode & CAPTURE:
+        thread.tape.write(target, value, *where(sys._getframe(1), thread.scope))
+    stamp(target)
+
+
+def stamp(*targets: Variable) -> None:
+    """Note that the arrays of `targets` have just been changed in place, when, and by which line of the user."""
+    mark = (birth(), *where(sys._getframe(1), thread.scope))
+    for target in targets:
+        target.written = mark
+    clock.last_write = mark[0]
+
+
+class Removable:
+    """What registering a hook returns: `remove()` takes the hook away again, once or more often; `with` does so at its end."""
+
+    def __init__(self, hooks: list[Any], entry: Any) -> None:
+        self._hooks, self._entry = hooks, entry
+
+    def remove(self) -> None:
+        self._hooks[:] = [entry for entry in self._hooks if entry is not self._entry]
+
+    def __enter__(self) -> "Removable":
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self.remove()
+
+
+def made_by(x: Variable) -> str:
+    """One line for an error: "made by ReLU 'net.1' at train.py:31    h = net(x)"; an op outside any layer is named by itself."""
+    node = x.node
+    if node is None:
+        return f"leaf {x.name!r}" if x.name else "a leaf"
+    layer = node.scope is not None and node.scope.inside
+    name = node.scope.kind.__name__ if layer else node.op.name  # type: ignore[union-attr]
+    path = module_path(node.scope)
+    inside = f" {path!r}" if path and path != name else ""
+    return f"made by {name}{inside} at {describe(node.code, node.lasti)}"
