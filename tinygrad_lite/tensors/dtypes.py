@@ -1,0 +1,60 @@
+"""From what users have (numbers, lists, arrays, Tensors) to arrays, and the dtype that Python's own numbers take.
+
+An array keeps its dtype. Python floats, bare or in lists, have none: they take the default, float32; ints and bools stay ints and bools.
+"""
+
+from typing import Any
+
+import numpy as np
+
+from ..engine import Variable
+from ..errors import DtypeError
+
+__all__ = ["as_array", "check_differentiable", "get_default_dtype", "set_default_dtype"]
+
+_default: np.dtype[Any] = np.dtype(np.float32)
+
+
+def get_default_dtype() -> np.dtype[Any]:
+    """The dtype of Tensors made from Python floats, and of parameters: float32 unless set."""
+    return _default
+
+
+def set_default_dtype(dtype: Any) -> None:
+    """Make `dtype`, a float dtype, the default for Python floats and parameters. It holds for all threads."""
+    global _default
+    new = np.dtype(dtype)
+    if new.kind != "f":
+        raise DtypeError(f"the default dtype must be a float dtype, not {new}")
+    _default = new
+
+
+def as_array(data: Any, dtype: Any = None, copy: bool | None = None) -> Any:
+    """The array of `data`: of a Tensor its own, of lists and numbers a new one. copy=True: never shared; None: shared where it can be."""
+    if isinstance(data, Variable):
+        data = data._data
+    if hasattr(data, "__array_function__"):  # an array, of NumPy or of another library: left as what it is
+        wanted = data.dtype if dtype is None else np.dtype(dtype)
+        return data.astype(wanted, copy=bool(copy))
+    array = np.array([x._data if isinstance(x, Variable) else x for x in data] if isinstance(data, list | tuple) else data, dtype=dtype)
+    if dtype is None and array.dtype == np.float64 and not _has_dtype(data):
+        array = array.astype(_default)
+    if array.dtype.kind not in "biuf":
+        raise DtypeError(f"a Tensor holds numbers, not {array.dtype}: {str(data)[:60]}")
+    return array
+
+
+def _has_dtype(data: Any) -> bool:
+    """Does the first entry bring a dtype of its own? np.float64(1.0) does, 1.0 does not."""
+    while isinstance(data, list | tuple):
+        if not data:
+            return False
+        data = data[0]
+    return hasattr(data, "dtype")
+
+
+def check_differentiable(array: Any) -> None:
+    """A gradient needs real numbers: floats."""
+    if array.dtype.kind != "f":
+        raise DtypeError(f"a Tensor of dtype {array.dtype} cannot require a gradient: it needs a float dtype, "
+                         "such as tensor(data, dtype='float32')")

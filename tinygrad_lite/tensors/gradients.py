@@ -1,0 +1,76 @@
+"""From a Tensor to its gradients: `backward`, which adds into `.grad`, and `grad`, which returns them."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from ..engine import CAPTURE, Variable, enable_grad, handle, no_grad, sweep, thread
+from ..errors import GradError, ShapeError
+
+__all__ = ["backward", "grad"]
+
+
+def backward(root: Variable, gradient: Any = None, create_graph: bool = False, retain_graph: bool = True) -> None:
+    """Add d<gradient, root>/dleaf to `.grad` of every leaf that requires a gradient. See `Tensor.backward`."""
+    flow = sweep([root], [_seed(root, gradient, create_graph)], create_graph=create_graph, retain_graph=retain_graph)
+    for leaf, g in flow:
+        if not isinstance(g, Variable):
+            g = handle(leaf.face, g)
+        if leaf._grad is not None:
+            with enable_grad() if create_graph else no_grad():
+                g = leaf._grad + g
+        leaf._grad = g
+
+
+def grad(outputs: Any, inputs: Any, grad_outputs: Any = None, retain_graph: bool = True, create_graph: bool = False,
+         allow_unused: bool = False) -> tuple[Any, ...]:
+    """d sum(outputs) / d inputs, as a tuple of Tensors, one for each input; no `.grad` is touched.
+
+    outputs, inputs: a Tensor or a sequence of them; an input may be a leaf or any result on the way.
+    grad_outputs: dL/doutput for each output, of its shape (None: 1, for outputs of one entry).
+    create_graph: record the gradients too, so that they can be differentiated again.
+    allow_unused: None for an input that the outputs do not depend on, instead of a GradError.
+    """
+    roots = [outputs] if isinstance(outputs, Variable) else list(outputs)
+    targets = [inputs] if isinstance(inputs, Variable) else list(inputs)
+    given: Sequence[Any] = [grad_outputs] if grad_outputs is None or not isinstance(grad_outputs, list | tuple) else grad_outputs
+    if len(given) == 1 and given[0] is None:
+        given = [None] * len(roots)
+    if len(given) != len(roots):
+        raise ValueError(f"grad() got {len(roots)} outputs and {len(given)} grad_outputs")
+    for x in targets:
+        if not x._requires_grad:
+            raise GradError(f"grad(): the input of shape {x._data.shape} does not require a gradient: "
+                            "make it with requires_grad=True before it is used")
+    flow = dict(sweep(roots, [_seed(root, seed, create_graph) for root, seed in zip(roots, given, strict=True)], create_graph=create_graph,
+                 retain_graph=retain_graph, targets=targets))
+    found = []
+    for i, x in enumerate(targets):
+        g = flow.get(x)
+        if g is None and not allow_unused:
+            raise GradError(f"grad(): the outputs do not depend on input {i}, of shape {x._data.shape}. "
+                            "Pass allow_unused=True to get None for it")
+        found.append(g if g is None or isinstance(g, Variable) else handle(x.face, g))
+    return tuple(found)
+
+
+def _seed(root: Variable, gradient: Any, create_graph: bool) -> Any:
+    """dL/droot: an array, or a Tensor where the sweep reads its rules on Tensors."""
+    if not root._requires_grad:
+        raise GradError("backward() has nowhere to go: this Tensor does not depend on anything that requires a gradient.\n"
+                        "  Make a leaf with requires_grad=True, and compute outside no_grad() and without detach().")
+    data = root._data
+    if gradient is None:
+        if data.size != 1:
+            raise GradError(f"backward() of a Tensor of shape {data.shape} needs gradient=, of that shape: only a scalar has one gradient.\n"
+                            "  Reduce it first, with .sum() or .mean().")
+        gradient = np.ones_like(data) if data.ndim else np.array(1, data.dtype, like=data)
+    elif not isinstance(gradient, Variable):
+        gradient = np.asarray(gradient, dtype=data.dtype, like=data)
+    array = gradient._data if isinstance(gradient, Variable) else gradient
+    if array.shape != data.shape:
+        raise ShapeError(f"backward(): gradient has shape {array.shape}, the Tensor has {data.shape}")
+    if not (create_graph or thread.mode & CAPTURE):
+        return array.astype(data.dtype, copy=False)
+    return gradient if isinstance(gradient, Variable) else handle(root.face, gradient)

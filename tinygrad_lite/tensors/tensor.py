@@ -1,0 +1,476 @@
+"""Tensor: an array that remembers how it was made. Every operator and method is one line into the table of ops.
+
+Its slots (`node`, the array, the gradient) come from `engine.Variable`; here are the checked properties and the names that users of
+NumPy and PyTorch know.
+"""
+
+import weakref
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import numpy as np
+
+from ..engine import Removable, Variable, handle, is_grad_enabled, stamp, write
+from ..errors import GradError, ShapeError
+from ..ops import arithmetic as ar
+from ..ops import cumulate, indexing, linalg, public, reduce
+from ..ops import shape as sh
+from . import gradients
+from .dtypes import as_array, check_differentiable
+from .protocols import call_function, call_ufunc
+
+__all__ = ["Tensor"]
+
+Axis = int | tuple[int, ...] | None
+
+
+class Tensor(Variable):
+    """Tensor(data, dtype=None, requires_grad=False, name=None): a copy of `data` (numbers, lists, an array, a Tensor).
+
+    Arrays keep their dtype; Python floats take `get_default_dtype()`, float32. `requires_grad=True` makes a leaf whose `.grad` is
+    filled by `backward()`. `name` is for pictures and errors.
+    Raises DtypeError for data that are not numbers, and for a gradient of anything but floats.
+    """
+
+    __slots__ = ()
+
+    def __init__(self, data: Any, dtype: Any = None, requires_grad: bool = False, name: str | None = None) -> None:
+        self._data = as_array(data, dtype, copy=True)
+        if requires_grad:
+            check_differentiable(self._data)
+        self._grad = None
+        self._requires_grad = bool(requires_grad)
+        self.node = None
+        self.index = 0
+        self.name = name
+        self.written = None
+        self.hooks = None
+
+    # ---- the array
+
+    @property
+    def data(self) -> Any:
+        """The array itself, shared. Assigning replaces it (same shape), and is seen by a later backward pass; so is `t.data += 1`."""
+        return self._data
+
+    @data.setter
+    def data(self, value: Any) -> None:
+        array = as_array(value)
+        if self.node is not None:
+            raise GradError(f"only the data of a leaf can be set; this Tensor was made by {self.node.op.name}")
+        if array.shape != self._data.shape:
+            raise ShapeError(f"data has shape {self._data.shape}, the new array has {array.shape}")
+        if self._requires_grad:
+            check_differentiable(array)
+        self._data = array
+        stamp(self)
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        return self._data.shape  # type: ignore[no-any-return]
+
+    @property
+    def dtype(self) -> np.dtype[Any]:
+        return self._data.dtype  # type: ignore[no-any-return]
+
+    @property
+    def ndim(self) -> int:
+        return self._data.ndim  # type: ignore[no-any-return]
+
+    @property
+    def size(self) -> int:
+        """Number of entries."""
+        return self._data.size  # type: ignore[no-any-return]
+
+    @property
+    def nbytes(self) -> int:
+        return self._data.nbytes  # type: ignore[no-any-return]
+
+    def numpy(self) -> Any:
+        """The array itself, shared, outside of any graph."""
+        return self._data
+
+    def item(self) -> Any:
+        """The only entry, as a Python number."""
+        return self._data.item()
+
+    def tolist(self) -> Any:
+        """Nested lists of Python numbers."""
+        return self._data.tolist()
+
+    def detach(self) -> "Tensor":
+        """The same array, shared, as a leaf that requires no gradient."""
+        return handle(self.face, self._data)  # type: ignore[no-any-return]
+
+    # ---- the gradient
+
+    @property
+    def requires_grad(self) -> bool:
+        """Is a gradient wanted, of a leaf, or recorded, of a result?"""
+        return self._requires_grad
+
+    @requires_grad.setter
+    def requires_grad(self, flag: bool) -> None:
+        self.requires_grad_(flag)
+
+    def requires_grad_(self, flag: bool = True) -> "Tensor":
+        """Set whether this leaf wants a gradient; returns itself."""
+        if self.node is not None:
+            raise GradError(f"requires_grad can be set on a leaf only; this Tensor was made by {self.node.op.name}. Use .detach() to cut it off")
+        if flag:
+            check_differentiable(self._data)
+        self._requires_grad = bool(flag)
+        return self
+
+    @property
+    def is_leaf(self) -> bool:
+        """Was it made by the user, and not by a recorded op?"""
+        return self.node is None
+
+    @property
+    def grad(self) -> "Tensor | None":
+        """dL/dself after backward(), of this leaf's shape and dtype; None before."""
+        return self._grad  # type: ignore[no-any-return]
+
+    @grad.setter
+    def grad(self, value: "Tensor | None") -> None:
+        if value is not None:
+            if not isinstance(value, Variable):
+                value = Tensor(value, self._data.dtype)
+            if value._data.shape != self._data.shape:
+                raise ShapeError(f"the Tensor has shape {self._data.shape}, the gradient has {value._data.shape}")
+        self._grad = value
+
+    def backward(self, gradient: Any = None, *, create_graph: bool = False, retain_graph: bool = True) -> None:
+        """Add dL/dleaf to the `.grad` of every leaf that requires a gradient, where L is the sum of `gradient` times this Tensor.
+
+        gradient      dL/dself, of its shape; may be left out for a single entry, and is 1 then
+        create_graph  record the gradients too: they can be differentiated again. A `.grad` with a graph refers to its own leaf; set it to
+                      None (zero_grad) before dropping the leaf, or the garbage collector has to find them
+        retain_graph  False: drop each node as it is passed, for the least memory; a second pass is then an error
+
+        Raises GradError for no way to any leaf, for a shape that needs `gradient`, for an array changed since the forward pass.
+        """
+        gradients.backward(self, gradient, create_graph, retain_graph)
+
+    def register_hook(self, hook: Callable[["Tensor"], "Tensor | None"]) -> Removable:
+        """Call hook(gradient) when dL/dself is complete; what it returns, if not None, goes on in its place.
+
+        The answer's `remove()` takes the hook away.
+        """
+        if not self._requires_grad:
+            raise GradError("a hook on a Tensor that does not require a gradient would never be called")
+        owner: Any = self if self.node is None else self.node
+        entry: Any = hook if self.node is None else (self.index, hook)
+        if owner.hooks is None:
+            owner.hooks = []
+        owner.hooks.append(entry)
+        return Removable(owner.hooks, entry)
+
+    def retain_grad(self) -> None:
+        """Fill `.grad` of this result, too, in later backward passes (adding up, as in a leaf)."""
+        if self.node is None:
+            return
+        me = weakref.ref(self)  # the node must not keep its own output alive: that would be a cycle
+
+        def keep(g: Tensor) -> None:
+            tensor = me()
+            if tensor is not None:
+                tensor._grad = g if tensor._grad is None else tensor._grad + g
+
+        self.register_hook(keep)
+
+    # ---- operators
+
+    def __add__(self, other: Any) -> "Tensor":
+        return ar.add(self, other)  # type: ignore[no-any-return]
+
+    def __radd__(self, other: Any) -> "Tensor":
+        return ar.add(other, self)  # type: ignore[no-any-return]
+
+    def __sub__(self, other: Any) -> "Tensor":
+        return ar.subtract(self, other)  # type: ignore[no-any-return]
+
+    def __rsub__(self, other: Any) -> "Tensor":
+        return ar.subtract(other, self)  # type: ignore[no-any-return]
+
+    def __mul__(self, other: Any) -> "Tensor":
+        return ar.multiply(self, other)  # type: ignore[no-any-return]
+
+    def __rmul__(self, other: Any) -> "Tensor":
+        return ar.multiply(other, self)  # type: ignore[no-any-return]
+
+    def __truediv__(self, other: Any) -> "Tensor":
+        return ar.divide(self, other)  # type: ignore[no-any-return]
+
+    def __rtruediv__(self, other: Any) -> "Tensor":
+        return ar.divide(other, self)  # type: ignore[no-any-return]
+
+    def __floordiv__(self, other: Any) -> "Tensor":
+        return ar.floor_divide(self, other)  # type: ignore[no-any-return]
+
+    def __rfloordiv__(self, other: Any) -> "Tensor":
+        return ar.floor_divide(other, self)  # type: ignore[no-any-return]
+
+    def __mod__(self, other: Any) -> "Tensor":
+        return ar.remainder(self, other)  # type: ignore[no-any-return]
+
+    def __rmod__(self, other: Any) -> "Tensor":
+        return ar.remainder(other, self)  # type: ignore[no-any-return]
+
+    def __pow__(self, other: Any) -> "Tensor":
+        return ar.power(self, other)  # type: ignore[no-any-return]
+
+    def __rpow__(self, other: Any) -> "Tensor":
+        return ar.power(other, self)  # type: ignore[no-any-return]
+
+    def __matmul__(self, other: Any) -> "Tensor":
+        return linalg.matmul(self, other)  # type: ignore[no-any-return]
+
+    def __rmatmul__(self, other: Any) -> "Tensor":
+        return linalg.matmul(other, self)  # type: ignore[no-any-return]
+
+    def __neg__(self) -> "Tensor":
+        return ar.negative(self)  # type: ignore[no-any-return]
+
+    def __abs__(self) -> "Tensor":
+        return ar.abs(self)  # type: ignore[no-any-return]
+
+    def __pos__(self) -> "Tensor":
+        return self
+
+    def __lt__(self, other: Any) -> "Tensor":
+        return ar.less(self, other)  # type: ignore[no-any-return]
+
+    def __le__(self, other: Any) -> "Tensor":
+        return ar.less_equal(self, other)  # type: ignore[no-any-return]
+
+    def __gt__(self, other: Any) -> "Tensor":
+        return ar.greater(self, other)  # type: ignore[no-any-return]
+
+    def __ge__(self, other: Any) -> "Tensor":
+        return ar.greater_equal(self, other)  # type: ignore[no-any-return]
+
+    def __eq__(self, other: Any) -> "Tensor":  # type: ignore[override]
+        return ar.equal(self, other)  # type: ignore[no-any-return]
+
+    def __ne__(self, other: Any) -> "Tensor":  # type: ignore[override]
+        return ar.not_equal(self, other)  # type: ignore[no-any-return]
+
+    __hash__ = object.__hash__  # by identity: == compares entries
+
+    def __invert__(self) -> "Tensor":
+        return ar.logical_not(self)  # type: ignore[no-any-return]
+
+    def __and__(self, other: Any) -> "Tensor":
+        return ar.logical_and(self, other)  # type: ignore[no-any-return]
+
+    def __or__(self, other: Any) -> "Tensor":
+        return ar.logical_or(self, other)  # type: ignore[no-any-return]
+
+    def __xor__(self, other: Any) -> "Tensor":
+        return ar.logical_xor(self, other)  # type: ignore[no-any-return]
+
+    def __iadd__(self, other: Any) -> "Tensor":
+        return self._in_place("+=", ar.add(self, other))
+
+    def __isub__(self, other: Any) -> "Tensor":
+        return self._in_place("-=", ar.subtract(self, other))
+
+    def __imul__(self, other: Any) -> "Tensor":
+        return self._in_place("*=", ar.multiply(self, other))
+
+    def __itruediv__(self, other: Any) -> "Tensor":
+        return self._in_place("/=", ar.divide(self, other))
+
+    def _in_place(self, sign: str, result: "Tensor") -> "Tensor":
+        """`w -= step`: under no_grad a leaf that requires a gradient is written in its own array; anything else is a new value."""
+        if self.node is not None or not self._requires_grad:
+            return result
+        if is_grad_enabled():
+            raise GradError(f"{sign} would change a leaf that requires a gradient while the graph is being recorded.\n"
+                            f"  For an update, write it under `with no_grad():`. For a new value, write w = w {sign[0]} ...")
+        write(self, result)
+        return self
+
+    # ---- indexing and iteration
+
+    def __getitem__(self, key: Any) -> "Tensor":
+        return indexing.index(self, key)  # type: ignore[no-any-return]
+
+    def __setitem__(self, key: Any, value: Any) -> None:
+        raise TypeError("a Tensor is a value: t[i] = v cannot be recorded. Build a new one with where(mask, v, t) or concatenate; "
+                        "for data that need no gradient, write t.data[i] = v")
+
+    def __len__(self) -> int:
+        if not self._data.ndim:
+            raise TypeError("len() of a 0-d Tensor")
+        return len(self._data)
+
+    def __iter__(self) -> Iterator["Tensor"]:
+        if not self._data.ndim:
+            raise TypeError("iteration over a 0-d Tensor")
+        return (self[i] for i in range(len(self._data)))
+
+    def __contains__(self, value: Any) -> bool:
+        return bool((self._data == (value._data if isinstance(value, Variable) else value)).any())
+
+    # ---- conversion to Python, and NumPy's protocols
+
+    def __bool__(self) -> bool:
+        return bool(self._data)
+
+    def __float__(self) -> float:
+        return float(self.item())
+
+    def __int__(self) -> int:
+        return int(self.item())
+
+    def __index__(self) -> int:
+        return self._data.__index__()  # type: ignore[no-any-return]
+
+    def __array__(self, dtype: Any = None, copy: bool | None = None) -> Any:
+        if self._requires_grad:
+            raise GradError("this Tensor would lose its gradient as an array without a word; write t.numpy(), or t.detach() for a Tensor")
+        return np.array(self._data, dtype=dtype, copy=copy)
+
+    def __array_ufunc__(self, ufunc: np.ufunc, method: str, *inputs: Any, **keywords: Any) -> Any:
+        return call_ufunc(ufunc, method, inputs, keywords)
+
+    def __array_function__(self, function: Any, types: Any, args: Any, keywords: Any) -> Any:
+        return call_function(function, args, keywords)
+
+    # ---- methods, as NumPy spells them
+
+    def sum(self, axis: Axis = None, keepdims: bool = False) -> "Tensor":
+        return reduce.sum(self, axis=axis, keepdims=keepdims)  # type: ignore[no-any-return]
+
+    def mean(self, axis: Axis = None, keepdims: bool = False) -> "Tensor":
+        return reduce.mean(self, axis=axis, keepdims=keepdims)  # type: ignore[no-any-return]
+
+    def var(self, axis: Axis = None, ddof: float = 0, keepdims: bool = False) -> "Tensor":
+        return reduce.var(self, axis=axis, ddof=ddof, keepdims=keepdims)  # type: ignore[no-any-return]
+
+    def std(self, axis: Axis = None, ddof: float = 0, keepdims: bool = False) -> "Tensor":
+        return reduce.std(self, axis=axis, ddof=ddof, keepdims=keepdims)  # type: ignore[no-any-return]
+
+    def max(self, axis: Axis = None, keepdims: bool = False) -> "Tensor":
+        return reduce.max(self, axis=axis, keepdims=keepdims)  # type: ignore[no-any-return]
+
+    def min(self, axis: Axis = None, keepdims: bool = False) -> "Tensor":
+        return reduce.min(self, axis=axis, keepdims=keepdims)  # type: ignore[no-any-return]
+
+    def prod(self, axis: Axis = None, keepdims: bool = False) -> "Tensor":
+        return reduce.prod(self, axis=axis, keepdims=keepdims)  # type: ignore[no-any-return]
+
+    def argmax(self, axis: int | None = None, keepdims: bool = False) -> "Tensor":
+        return reduce.argmax(self, axis=axis, keepdims=keepdims)  # type: ignore[no-any-return]
+
+    def argmin(self, axis: int | None = None, keepdims: bool = False) -> "Tensor":
+        return reduce.argmin(self, axis=axis, keepdims=keepdims)  # type: ignore[no-any-return]
+
+    def all(self, axis: Axis = None, keepdims: bool = False) -> "Tensor":
+        return reduce.all(self, axis=axis, keepdims=keepdims)  # type: ignore[no-any-return]
+
+    def any(self, axis: Axis = None, keepdims: bool = False) -> "Tensor":
+        return reduce.any(self, axis=axis, keepdims=keepdims)  # type: ignore[no-any-return]
+
+    def cumsum(self, axis: int | None = None) -> "Tensor":
+        return cumulate.cumsum(self, axis=axis)  # type: ignore[no-any-return]
+
+    def cumprod(self, axis: int | None = None) -> "Tensor":
+        return cumulate.cumprod(self, axis=axis)  # type: ignore[no-any-return]
+
+    def clip(self, min: Any = None, max: Any = None) -> "Tensor":
+        return ar.clip(self, min, max)  # type: ignore[no-any-return]
+
+    def dot(self, other: Any) -> "Tensor":
+        return linalg.dot(self, other)  # type: ignore[no-any-return]
+
+    def reshape(self, *shape: Any) -> "Tensor":
+        return sh.reshape(self, shape=_several(shape))  # type: ignore[no-any-return]
+
+    def transpose(self, *axes: Any) -> "Tensor":
+        return sh.transpose(self, axes=_several(axes) if axes else None)  # type: ignore[no-any-return]
+
+    def swapaxes(self, axis1: int, axis2: int) -> "Tensor":
+        return sh.swapaxes(self, axis1=axis1, axis2=axis2)  # type: ignore[no-any-return]
+
+    def squeeze(self, axis: Axis = None) -> "Tensor":
+        return sh.squeeze(self, axis=axis)  # type: ignore[no-any-return]
+
+    def flatten(self) -> "Tensor":
+        return sh.reshape(self, shape=(-1,))  # type: ignore[no-any-return]
+
+    def copy(self) -> "Tensor":
+        """A new array; the gradient flows through."""
+        return sh.copy(self)  # type: ignore[no-any-return]
+
+    def astype(self, dtype: Any, copy: bool = True) -> "Tensor":
+        """Another dtype; the gradient flows back in this Tensor's own, and not at all to or from ints and bools."""
+        dtype = np.dtype(dtype)
+        if dtype == self._data.dtype and not copy:
+            return self
+        return (sh.astype if dtype.kind == "f" else sh.cast)(self, dtype=dtype)  # type: ignore[no-any-return]
+
+    @property
+    def T(self) -> "Tensor":
+        """All axes reversed."""
+        return sh.transpose(self, axes=None)  # type: ignore[no-any-return]
+
+    @property
+    def mT(self) -> "Tensor":
+        """The last two axes exchanged: the matrix transpose of a stack of matrices."""
+        return sh.swapaxes(self, axis1=-1, axis2=-2)  # type: ignore[no-any-return]
+
+    # ---- words and copies
+
+    def __getattr__(self, name: str) -> Any:
+        if name in public:
+            raise AttributeError(f"a Tensor has no method {name!r}; write tl.{name}(t)" + (f" or np.{name}(t)" if hasattr(np, name) else ""))
+        raise AttributeError(f"'{type(self).__name__}' object has no attribute {name!r}")
+
+    def __repr__(self) -> str:
+        head = type(self).__name__ + "("
+        text = np.array2string(self._data, separator=", ", prefix=head, threshold=100, edgeitems=3)
+        facts = [f"dtype={self._data.dtype}"]
+        if self.name is not None:
+            facts.append(f"name={self.name!r}")
+        if self.node is not None:
+            facts.append(f"op={self.node.op.name}")
+        elif self._requires_grad:
+            facts.append("requires_grad=True")
+        return f"{head}{text}, {', '.join(facts)})"
+
+    def __format__(self, spec: str) -> str:
+        return format(self.item(), spec) if spec else str(self)
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> "Tensor":
+        if self.node is not None:
+            raise GradError(f"only a leaf can be copied or pickled; this Tensor was made by {self.node.op.name}. Use .detach() for its value")
+        new: Tensor = handle(type(self), self._data.copy(), self._requires_grad)
+        new.name = self.name
+        new._grad = None if self._grad is None else handle(self.face, self._grad._data.copy())
+        memo[id(self)] = new
+        return new
+
+    def __reduce__(self) -> Any:
+        if self.node is not None:
+            raise GradError(f"only a leaf can be copied or pickled; this Tensor was made by {self.node.op.name}. Use .detach() for its value")
+        return _rebuild, (type(self), self._data, self._requires_grad, self.name)
+
+
+Tensor.face = Tensor
+
+
+def _several(values: tuple[Any, ...]) -> Any:
+    """reshape(2, 3), reshape((2, 3)) and reshape([2, 3]) mean the same; so does transpose(None)."""
+    if len(values) == 1 and (values[0] is None or isinstance(values[0], tuple | list)):
+        return None if values[0] is None else tuple(values[0])
+    return values
+
+
+def _rebuild(kind: type, data: Any, requires_grad: bool, name: str | None) -> Any:
+    tensor = handle(kind, data, requires_grad)
+    tensor.name = name
+    return tensor
