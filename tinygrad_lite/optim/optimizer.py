@@ -1,0 +1,180 @@
+"""What all optimizers share: groups of parameters, their state, and one update text for eager steps and for capture.
+
+An optimizer writes the mathematics once, as `change(p, g, state, ...)`, what to subtract from p. On arrays it is NumPy; under
+capture the same text is read on Tensors, and the numbers that may change between steps (`live`) are asked for anew in each replay.
+"""
+
+from collections.abc import Callable, Iterable, Mapping
+from functools import partial
+from typing import Any
+
+import numpy as np
+
+from ..engine import CAPTURE, Variable, enable_grad, handle, live, no_grad, stamp, thread, write
+from ..errors import ShapeError, StateError
+
+__all__ = ["Optimizer"]
+
+
+class Optimizer:
+    """params: Tensors that require a gradient, or dicts {"params": [...], "lr": ...} that override `defaults` for their group.
+
+    `param_groups` may be changed at any time: a step reads it as it is then.
+    """
+
+    plain: Mapping[str, Any] = {}  # settings that repr leaves out
+
+    def __init__(self, params: Iterable[Any], defaults: dict[str, Any]) -> None:
+        self.defaults = defaults
+        self.param_groups: list[dict[str, Any]] = []
+        self.state: dict[Any, dict[str, Any]] = {}
+        if isinstance(params, Variable):
+            raise TypeError("params must be a list of Tensors, such as model.parameters() or [w], not one Tensor")
+        groups = list(params)
+        if not groups:
+            raise ValueError("the optimizer got no parameters")
+        for group in groups if isinstance(groups[0], dict) else [{"params": groups}]:
+            self.add_param_group(group)
+
+    def add_param_group(self, group: Mapping[str, Any]) -> None:
+        """Train more parameters, with settings of their own; what `group` leaves out comes from the defaults."""
+        members = [group["params"]] if isinstance(group["params"], Variable) else list(group["params"])
+        unknown = group.keys() - self.defaults.keys() - {"params"}
+        if unknown:
+            raise ValueError(f"{type(self).__name__} has no setting {sorted(unknown)[0]!r}; it has {', '.join(self.defaults)}")
+        known = {id(p) for other in self.param_groups for p in other["params"]}
+        for p in members:
+            if not isinstance(p, Variable):
+                raise TypeError(f"an optimizer trains Tensors, not {type(p).__name__}")
+            if p.node is not None:
+                raise ValueError(f"an optimizer trains leaves; this Tensor was made by {p.node.op.name}")
+            if id(p) in known:
+                raise ValueError(f"a parameter of shape {p._data.shape} is given twice")
+            known.add(id(p))
+        settings = {**self.defaults, **group, "params": members}
+        self.check(settings)
+        self.param_groups.append(settings)
+
+    def check(self, settings: Mapping[str, Any]) -> None:
+        """Raise ValueError for settings that make no sense; for subclasses."""
+
+    def zero_grad(self) -> None:
+        """Set every parameter's `.grad` to None."""
+        for group in self.param_groups:
+            for p in group["params"]:
+                p._grad = None
+
+    def step(self, closure: Callable[[], Any] | None = None) -> Any:
+        """Update every parameter that has a gradient, in its own array. closure: computes the loss again first; its value is returned."""
+        loss = None
+        if closure is not None:
+            with enable_grad():
+                loss = closure()
+        capturing = thread.mode & CAPTURE
+        written = []
+        for group in self.param_groups:
+            buffers = self.buffers(group)
+            stateless: dict[str, Any] = {"step": 0}
+            at_step, n = -1, {}  # the numbers hold for one step count; all parameters of a group are usually at the same one
+            for p in group["params"]:
+                g = p._grad
+                if g is None:
+                    continue
+                state = self._state_of(p, buffers) if buffers else stateless
+                if state["step"] != at_step:
+                    at_step = state["step"]
+                    n = self.numbers(group, at_step)
+                if capturing:
+                    self._capture(p, g, group, state, buffers)
+                elif buffers:
+                    change, new = self.change(p._data, g._data, tuple([state[name]._data for name in buffers]), n)
+                    np.subtract(p._data, change, out=p._data)
+                    for name, array in zip(buffers, new, strict=True):
+                        state[name]._data = array
+                    written.append(p)
+                else:
+                    change, _ = self.change(p._data, g._data, (), n)
+                    np.subtract(p._data, change, out=p._data)
+                    written.append(p)
+                if buffers:
+                    state["step"] += 1
+        if written:
+            stamp(*written)
+        return loss
+
+    def _state_of(self, p: Variable, buffers: tuple[str, ...]) -> dict[str, Any]:
+        state = self.state.get(p)
+        if state is None:
+            state = self.state[p] = {"step": 0}
+        for name in buffers:
+            if name not in state:
+                state[name] = handle(p.face, np.zeros_like(p._data))
+        return state
+
+    def _capture(self, p: Any, g: Any, group: dict[str, Any], state: dict[str, Any], buffers: tuple[str, ...]) -> None:
+        """The same update on Tensors: each number is asked for again in each replay, and the step count goes on."""
+        n = {name: live(partial(self._number, group, state, name), p) if type(value) is float else value
+             for name, value in self.numbers(group, state["step"]).items()}
+        with no_grad():
+            change, new = self.change(p, g, tuple([state[name] for name in buffers]), n)
+            write(p, p - change)
+            for name, tensor in zip(buffers, new, strict=True):
+                write(state[name], tensor)
+        if buffers:
+            thread.tape.after.append(lambda: state.__setitem__("step", state["step"] + 1))
+
+    def _number(self, group: dict[str, Any], state: dict[str, Any], name: str) -> float:
+        return float(self.numbers(group, state["step"])[name])
+
+    # ---- what a subclass says
+
+    def buffers(self, group: Mapping[str, Any]) -> tuple[str, ...]:
+        """Names of the arrays that each parameter of this group keeps between steps, of its shape, at first 0."""
+        return ()
+
+    def numbers(self, group: Mapping[str, Any], step: int) -> dict[str, Any]:
+        """What `change` needs besides arrays, at this step (from 0): floats, live in a replay; None or a bool where a part is left out."""
+        raise TypeError(f"{type(self).__name__} must define numbers() and change()")
+
+    def change(self, p: Any, g: Any, buffers: tuple[Any, ...], n: dict[str, Any]) -> tuple[Any, tuple[Any, ...]]:
+        """(what to subtract from p, the new value of each buffer): pure, on arrays and on Tensors alike."""
+        raise TypeError(f"{type(self).__name__} must define numbers() and change()")
+
+    # ---- state
+
+    def state_dict(self) -> dict[str, Any]:
+        """{"state": {i: {"step": ..., buffer: array}}, "param_groups": [...]}: parameters are named by their position; arrays are copies."""
+        order = [p for group in self.param_groups for p in group["params"]]
+        state = {i: {name: value._data.copy() if isinstance(value, Variable) else value for name, value in self.state[p].items()}
+                 for i, p in enumerate(order) if p in self.state}
+        groups, start = [], 0
+        for group in self.param_groups:
+            groups.append({**group, "params": list(range(start, start + len(group["params"])))})
+            start += len(group["params"])
+        return {"state": state, "param_groups": groups}
+
+    def load_state_dict(self, state_dict: Mapping[str, Any]) -> None:
+        """Settings and state of an optimizer of the same class over parameters of the same shapes. On an error nothing has changed."""
+        groups = state_dict["param_groups"]
+        sizes, own = [len(group["params"]) for group in groups], [len(group["params"]) for group in self.param_groups]
+        if sizes != own:
+            raise StateError(f"the state has groups of {sizes} parameters, this {type(self).__name__} has {own}")
+        order = [p for group in self.param_groups for p in group["params"]]
+        state: dict[Any, dict[str, Any]] = {}
+        for i, entry in state_dict["state"].items():
+            p = order[int(i)]
+            if "step" not in entry:
+                raise StateError(f"the state of parameter {i} has no step count")
+            state[p] = {"step": int(entry["step"])}
+            for name in entry.keys() - {"step"}:
+                if entry[name].shape != p._data.shape:
+                    raise ShapeError(f"the {name} of parameter {i} has shape {entry[name].shape}, the parameter has {p._data.shape}")
+                state[p][name] = handle(p.face, entry[name].astype(p._data.dtype))
+        for group, new in zip(self.param_groups, groups, strict=True):
+            group.update({key: value for key, value in new.items() if key != "params"})
+        self.state = state
+
+    def __repr__(self) -> str:
+        settings = ", ".join(f"{key}={value!r}" for key, value in self.param_groups[0].items()
+                             if key != "params" and (key == "lr" or value != self.plain.get(key)))
+        return f"{type(self).__name__}({settings})" + (f" of {len(self.param_groups)} groups" if len(self.param_groups) > 1 else "")
