@@ -1,0 +1,67 @@
+"""tinygrad_lite: autograd for small networks on NumPy.
+
+A `Tensor` records the computation graph; `backward()` goes through it in reverse and fills `.grad`, to any order. Layers are in `nn`,
+optimizers in `optim`; `verify` holds gradients against finite differences, `viz` shows the graph. NumPy's functions take Tensors, and are
+here under their own names too.
+"""
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+from . import nn, ops, optim
+from .engine import Op, enable_grad, is_grad_enabled, no_grad
+from .errors import TinygradError
+from .ops import arithmetic, cumulate, elementary, indexing, linalg, reduce, shape
+from .ops.arithmetic import *  # noqa: F403
+from .ops.cumulate import *  # noqa: F403
+from .ops.elementary import *  # noqa: F403
+from .ops.indexing import *  # noqa: F403
+from .ops.linalg import *  # noqa: F403
+from .ops.reduce import *  # noqa: F403
+from .ops.shape import *  # noqa: F403
+from .tensors import (
+    Tensor,
+    arange,
+    eye,
+    from_numpy,
+    full,
+    get_default_dtype,
+    linspace,
+    manual_seed,
+    ones,
+    rand,
+    randn,
+    set_default_dtype,
+    tensor,
+    zeros,
+)
+
+if TYPE_CHECKING:
+    from . import autograd, data, train, verify, viz
+
+__version__ = "0.1.0"
+
+__all__ = ["Op", "Tensor", "TinygradError", "arange", "autograd", "data", "enable_grad", "eye", "from_numpy", "full", "get_default_dtype",
+           "is_grad_enabled", "linspace", "manual_seed", "nn", "no_grad", "ones", "ops", "optim", "rand", "randn", "set_default_dtype", "tensor",
+           "train", "verify", "viz", "zeros"]
+__all__ += arithmetic.__all__
+__all__ += cumulate.__all__
+__all__ += elementary.__all__
+__all__ += indexing.__all__
+__all__ += linalg.__all__
+__all__ += reduce.__all__
+__all__ += shape.__all__
+
+del arithmetic, cumulate, elementary, indexing, linalg, reduce, shape
+
+_ROOMS = {"autograd", "data", "train", "verify", "viz"}  # imported when first asked for
+
+
+def __getattr__(name: str) -> Any:
+    if name in _ROOMS:
+        return importlib.import_module(f"{__name__}.{name}")
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return __all__ + ["__version__"]

@@ -1,0 +1,8 @@
+"""What PyTorch users look for under this name, gathered; it holds no code of its own."""
+
+from .engine import enable_grad, is_grad_enabled, no_grad
+from .tensors import grad
+from .tensors.gradients import backward
+from .verify import gradcheck, gradgradcheck
+
+__all__ = ["backward", "enable_grad", "grad", "gradcheck", "gradgradcheck", "is_grad_enabled", "no_grad"]

@@ -1,0 +1,105 @@
+"""A graph in the DOT language of Graphviz, as text, as a `graphviz.Digraph`, or rendered where Graphviz is at hand."""
+
+import re
+import shutil
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from ..errors import MissingExtra
+from .graph import Card, Graph, graph
+
+if TYPE_CHECKING:
+    import graphviz  # type: ignore[import-untyped]
+
+__all__ = ["render", "to_dot", "to_graphviz"]
+
+# blue ops, orange leaves that want a gradient, grey data: shapes differ too, so that no reading rests on colour alone
+_LOOK = {"op": 'shape=box, style="rounded,filled", fillcolor="#dce9f7", color="#0077BB"',
+         "parameter": 'shape=box, style=filled, fillcolor="#fdeede", color="#EE7733", penwidth=1.6',
+         "leaf": 'shape=box, style="filled,dashed", fillcolor="#ffffff", color="#667788"',
+         "constant": 'shape=plaintext, fontcolor="#667788"'}
+
+
+def to_dot(root: Any, names: Mapping[str, Any] | None = None, title: str | None = None) -> str:
+    """The graph of `root` (a Tensor, or a sequence of them) as DOT text. Plain labels, modules as nested clusters, a node each once."""
+    return "\n".join(["digraph computation {", *_body(root, names, title), "}"]) + "\n"
+
+
+def to_graphviz(root: Any, names: Mapping[str, Any] | None = None, title: str | None = None) -> "graphviz.Digraph":
+    """The same as an object of the `graphviz` package, to be shown in a notebook, added to, rendered or saved by it."""
+    return _graphviz().Digraph("computation", body=[f"{line}\n" for line in _body(root, names, title)])
+
+
+def _body(root: Any, names: Mapping[str, Any] | None, title: str | None) -> list[str]:
+    g = graph(root, names)
+    lines = ['  rankdir=TB; fontname="Helvetica"; nodesep=0.3; ranksep=0.35;',
+             '  node [fontname="Helvetica", fontsize=11]; edge [color="#778899", arrowsize=0.7];']
+    if title:
+        lines.append(f"  labelloc=t; label={_quoted(title)};")
+    return lines + _clusters(g) + [f"  n{source} -> n{card.number};" for card in g.cards for source in card.inputs]
+
+
+def render(root: Any, path: str | Path, names: Mapping[str, Any] | None = None, title: str | None = None) -> Path:
+    """Draw the graph into `path`, whose ending says the format: .svg, .png, .pdf.
+
+    Uses the program `dot` where it is installed, else the extra [dot] (pygraphviz, whose wheel brings Graphviz along). Raises MissingExtra
+    where neither is there.
+    """
+    path = Path(path)
+    text = to_dot(root, names, title)
+    if shutil.which("dot"):
+        path.write_bytes(_graphviz().Source(text).pipe(format=path.suffix.lstrip(".")))
+        return path
+    try:
+        import pygraphviz  # type: ignore[import-untyped]
+    except ImportError:
+        raise MissingExtra("a rendered picture needs Graphviz: pip install 'tinygrad_lite[dot]', or the program `dot`") from None
+    drawing = pygraphviz.AGraph(string=text)
+    drawing.draw(str(path), prog="dot", format=path.suffix.lstrip("."))
+    return path
+
+
+def _graphviz() -> Any:
+    try:
+        import graphviz
+    except ImportError:
+        raise MissingExtra("this needs the package graphviz: pip install graphviz") from None
+    return graphviz
+
+
+def _clusters(g: Graph) -> list[str]:
+    """Node lines, grouped by module path; a cluster opens and closes as the tree of paths is walked."""
+    members: dict[str, list[Card]] = {}
+    for card in g.cards:
+        members.setdefault(card.path, []).append(card)
+    lines: list[str] = [f"  {_node(card)}" for card in members.pop("", [])]
+    open_path: list[str] = []
+    for path in sorted(members, key=lambda p: p.split(".")):
+        parts = path.split(".")
+        while open_path and open_path != parts[:len(open_path)]:
+            open_path.pop()
+            lines.append("  " * (len(open_path) + 1) + "}")
+        while len(open_path) < len(parts):
+            open_path.append(parts[len(open_path)])
+            indent = "  " * len(open_path)
+            name = re.sub(r"\W", "_", ".".join(open_path))
+            lines.append(f'{indent}subgraph cluster_{name} {{ label={_quoted(".".join(open_path))}; color="#b8c4d8"; fontsize=10; labeljust=l;')
+        lines += ["  " * (len(open_path) + 1) + _node(card) for card in members[path]]
+    while open_path:
+        open_path.pop()
+        lines.append("  " * (len(open_path) + 1) + "}")
+    return lines
+
+
+def _node(card: Card) -> str:
+    shape = " ".join("×".join(map(str, s)) or "scalar" for s in card.shapes)
+    label = card.label if card.kind == "constant" and not any(card.shapes) else f"{card.label}\n{shape}"
+    kind = "parameter" if card.kind == "leaf" and card.requires_grad else card.kind
+    return f"n{card.number} [label={_quoted(label)}, tooltip={_quoted(card.origin or card.kind)}, {_LOOK[kind]}];"
+
+
+def _quoted(text: str) -> str:
+    """A DOT string: names are data, and may hold quotes, backslashes and newlines."""
+    escaped = text.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n")
+    return f'"{escaped}"'
