@@ -4,6 +4,7 @@ Constants stay Python numbers, which NumPy 2 takes for weak: a float32 array sta
 meet a Python float first, since bool * 0.5 would be float64.
 """
 
+import math
 from typing import Any
 
 import numpy as np
@@ -65,6 +66,8 @@ power = Op("power", _power, _power_by_base,
 
 
 def _log_of_base(a: Any) -> Any:
+    if isinstance(a, int | float):
+        return math.log(a) if a > 0 else math.nan if a < 0 else 0.0
     return log(where(a == 0, 1, a))
 
 

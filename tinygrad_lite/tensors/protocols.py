@@ -17,6 +17,7 @@ _ufuncs: dict[Any, Op] = {op.forward: op for op in table.values() if isinstance(
 _ufuncs |= {ufunc: table[name] for name in ("power",) if isinstance(ufunc := getattr(np, name), np.ufunc)}
 _reductions = {np.add: "sum", np.multiply: "prod", np.maximum: "max", np.minimum: "min", np.logical_and: "all", np.logical_or: "any"}
 _functions: dict[Any, Callable[..., Any]] = {getattr(np, name): function for name, function in public.items() if hasattr(np, name)}
+_functions |= {np.shape: lambda x: x.shape, np.ndim: lambda x: x.ndim, np.size: lambda x: x.size}
 
 
 def call_ufunc(ufunc: np.ufunc, method: str, inputs: tuple[Any, ...], keywords: dict[str, Any]) -> Any:
