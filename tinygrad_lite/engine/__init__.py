@@ -11,6 +11,6 @@ from .origin import Scope, describe, is_library, line_number, module_path, sourc
 from .record import Node, Removable, Variable, handle, made_by, stamp, write
 from .sweep import newest_first, sweep, unbroadcast
 
-__all__ = ["CAPTURE", "Call", "Node", "Op", "Removable", "Scope", "Tape", "Variable", "capture", "describe", "enable_grad", "handle", "is_grad_enabled",
-           "is_library", "line_number", "live", "made_by", "module_path", "named", "newest_first", "no_grad", "source_line", "stamp", "sweep",
-           "thread", "unbroadcast", "where", "write"]
+__all__ = ["CAPTURE", "Call", "Node", "Op", "Removable", "Scope", "Tape", "Variable", "capture", "describe", "enable_grad", "handle",
+           "is_grad_enabled", "is_library", "line_number", "live", "made_by", "module_path", "named", "newest_first", "no_grad", "source_line",
+           "stamp", "sweep", "thread", "unbroadcast", "where", "write"]

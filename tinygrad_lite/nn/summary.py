@@ -37,7 +37,7 @@ def summary(model: Module, *inputs: Any) -> str:
         trained += sum(p.size for p in own if p.requires_grad)
         rows.append((path or "(model)", type(module).__name__, shapes.get(id(module), ""), f"{sum(p.size for p in own):,}" if own else ""))
     widths = [max(len(row[i]) for row in rows) for i in range(4)]
-    lines = ["  ".join([*(cell.ljust(width) for cell, width in zip(row[:3], widths, strict=False)), row[3].rjust(widths[3])]).rstrip() for row in rows]
+    lines = [f"{a:{widths[0]}}  {b:{widths[1]}}  {c:{widths[2]}}  {d:>{widths[3]}}".rstrip() for a, b, c, d in rows]
     lines.insert(1, "-" * max(map(len, lines)))
     frozen = f", {total - trained:,} of them frozen" if total != trained else ""
     return "\n".join([*lines, f"{total:,} parameters{frozen}"])
