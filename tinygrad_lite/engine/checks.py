@@ -3,19 +3,17 @@
 All of it is off the fast path: it runs when an error is already likely.
 """
 
-import dis
-from collections.abc import Callable
-from functools import cache
+from functools import partial
 from types import CodeType
 from typing import Any
+
+import numpy as np
 
 from ..errors import GradError
 from .origin import describe, module_path
 from .record import Node, Variable
 
-__all__ = ["check_unchanged", "dropped", "named", "reads_value"]
-
-_FACTS = {"shape", "ndim", "size", "dtype"}  # attributes that a write in place leaves as they are
+__all__ = ["check_unchanged", "dropped", "named"]
 
 
 def named(node: Node) -> str:
@@ -55,31 +53,35 @@ def _written(x: Variable) -> tuple[int, CodeType, int] | None:
 
 
 def _needs(node: Node, position: int) -> bool:
-    """Does any rule that will run for `node` read the value of this input (or an output that is a view of it)?"""
+    """Does any rule that will run for `node` use the value of this input, and not its shape and dtype alone? The rules are asked: run
+    with a stand-in that has no value, those raise."""
     op = node.op
-    if op.each is not None:
-        return reads_value(op.each, None)
-    live = [rule for rule, x in zip(op.rules, node.inputs, strict=True)
-            if rule is not None and isinstance(x, Variable) and x._requires_grad]
-    return any(reads_value(rule, position + 2) or (op.view and reads_value(rule, 1)) for rule in live)
-
-
-@cache
-def reads_value(rule: Callable[..., Any], position: int | None) -> bool:
-    """Does the code of `rule` use its argument at `position` for more than its shape or dtype?
-
-    `lambda g, y, a, b: g * b` reads b and not a. A rule that is not plain Python, or position None, is taken to read all.
-    """
-    code = getattr(rule, "__code__", None)
-    if code is None or position is None or position >= code.co_argcount:
-        return True
-    name = code.co_varnames[position]
-    if name in code.co_cellvars:
-        return True
-    steps = list(dis.get_instructions(code))
-    for step, after in zip(steps, steps[1:], strict=False):
-        names = step.argval if isinstance(step.argval, tuple) else (step.argval,)
-        if step.opname.startswith("LOAD_FAST") and name in names and not (
-                names[-1] == name and after.opname == "LOAD_ATTR" and after.argval in _FACTS):
-            return True
+    arrays = [x._data if isinstance(x, Variable) else x for x in node.inputs]
+    y = node.output
+    g = tuple([np.zeros_like(part) for part in y]) if type(y) is tuple else np.zeros_like(y)
+    arrays[position] = _Facts(arrays[position])
+    if op.view and position == 0:
+        y = _Facts(y)  # the output shares the memory that was written
+    rules = op.rules if op.each is None else [partial(op.each, i) for i in range(len(arrays))]
+    for x, rule in zip(node.inputs, rules, strict=True):
+        if rule is not None and isinstance(x, Variable) and x._requires_grad:
+            try:
+                rule(g, y, *arrays, **node.params)
+            except Exception:  # noqa: BLE001  whatever it tried, it wanted the value
+                return True
     return False
+
+
+class _Facts:
+    """What a write in place leaves as it is: shape and dtype. NumPy refuses to compute with it."""
+
+    __array_ufunc__ = None
+
+    def __init__(self, array: Any) -> None:
+        self.shape, self.ndim, self.size, self.dtype = array.shape, array.ndim, array.size, array.dtype
+
+    def __array_function__(self, *args: Any) -> Any:
+        raise TypeError("no value")
+
+    def __array__(self, *args: Any, **keywords: Any) -> Any:
+        raise TypeError("no value")

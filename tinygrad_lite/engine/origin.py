@@ -18,7 +18,7 @@ class _Library(dict[str, bool]):
     """File name -> does it belong to this package? Answered once for each file."""
 
     def __missing__(self, filename: str) -> bool:
-        self[filename] = inside = filename.startswith(_PACKAGE)
+        self[filename] = inside = filename.startswith((_PACKAGE, "<frozen "))  # frozen: the interpreter's own `python -m`
         return inside
 
 
@@ -48,8 +48,8 @@ def where(frame: FrameType, scope: Scope | None) -> tuple[CodeType, int]:
             return code, here.f_lasti
         if scope is not None and scope.inside:
             return scope.code, scope.lasti
-        here = here.f_back
-    return frame.f_code, frame.f_lasti  # called from nowhere but this package: its command line
+        frame, here = here, here.f_back
+    return frame.f_code, frame.f_lasti  # called by nothing but this package, as its command line is: the outermost line of it
 
 
 def line_number(code: CodeType, lasti: int) -> int:

@@ -27,13 +27,13 @@ def _kept(g: Any, x: Any, axis: Axis, keepdims: bool) -> Any:
 
 def _kept_shape(shape: tuple[int, ...], axis: Axis) -> tuple[int, ...]:
     gone = _axes(len(shape), axis)
-    return tuple(1 if i in gone else n for i, n in enumerate(shape))
+    return tuple([1 if i in gone else n for i, n in enumerate(shape)])
 
 
 def _axes(ndim: int, axis: Axis) -> tuple[int, ...]:
     if axis is None:
         return tuple(range(ndim))
-    return tuple(i % ndim for i in axis) if isinstance(axis, tuple) else (axis % ndim,)
+    return tuple([i % ndim for i in axis]) if isinstance(axis, tuple) else (axis % ndim,)
 
 
 def _count(x: Any, axis: Axis) -> int:
@@ -146,7 +146,7 @@ def _logsumexp(x: Any, *, axis: Axis = None, keepdims: bool = False) -> Any:
 
 def _gone_shape(shape: tuple[int, ...], axis: Axis) -> tuple[int, ...]:
     gone = _axes(len(shape), axis)
-    return tuple(n for i, n in enumerate(shape) if i not in gone)
+    return tuple([n for i, n in enumerate(shape) if i not in gone])
 
 
 def _logsumexp_rule(g: Any, y: Any, x: Any, axis: Axis, keepdims: bool) -> Any:

@@ -26,7 +26,7 @@ def _transpose_rule(g: Any, y: Any, x: Any, axes: tuple[int, ...] | None) -> Any
     if axes is None:
         return g.transpose(None)
     forward = [axis % x.ndim for axis in axes]
-    return g.transpose(tuple(forward.index(i) for i in range(x.ndim)))
+    return g.transpose(tuple([forward.index(i) for i in range(x.ndim)]))
 
 
 def _swapaxes(x: Any, *, axis1: int, axis2: int) -> Any:

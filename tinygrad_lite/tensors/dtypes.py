@@ -34,13 +34,13 @@ def as_array(data: Any, dtype: Any = None, copy: bool | None = None) -> Any:
     if isinstance(data, Variable):
         data = data._data
     if hasattr(data, "__array_function__"):  # an array, of NumPy or of another library: left as what it is
-        wanted = data.dtype if dtype is None else np.dtype(dtype)
-        return data.astype(wanted, copy=bool(copy))
-    array = np.array([x._data if isinstance(x, Variable) else x for x in data] if isinstance(data, list | tuple) else data, dtype=dtype)
-    if dtype is None and array.dtype == np.float64 and not _has_dtype(data):
-        array = array.astype(_default)
+        array = data.astype(data.dtype if dtype is None else np.dtype(dtype), copy=bool(copy))
+    else:
+        array = np.array([x._data if isinstance(x, Variable) else x for x in data] if isinstance(data, list | tuple) else data, dtype=dtype)
+        if dtype is None and array.dtype == np.float64 and not _has_dtype(data):
+            array = array.astype(_default)
     if array.dtype.kind not in "biuf":
-        raise DtypeError(f"a Tensor holds numbers, not {array.dtype}: {str(data)[:60]}")
+        raise DtypeError(f"a Tensor holds real numbers, not {array.dtype}: {str(data)[:60]}")
     return array
 
 
