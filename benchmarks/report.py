@@ -1,0 +1,107 @@
+"""The tables that `python -m benchmarks` prints. Each function takes one part of the result and returns its lines."""
+
+__all__ = ["chain_lines", "footprint_lines", "step_lines", "table"]
+
+TITLES = {
+    "numpy": "NumPy by hand",
+    "tinygrad_lite": "tinygrad_lite",
+    "torch": "PyTorch",
+    "jax": "jax.jit",
+    "autograd": "autograd",
+    "mygrad": "MyGrad",
+}
+
+
+def step_lines(results):
+    names = list(TITLES)
+    rows, bars = [], []
+    for result in results:
+        found = result["contenders"]
+        cells = [f"{found[name]['ratio']:.2f}" if name in found else "-" for name in names[1:]]
+        rows.append([result["problem"], f"{found['numpy']['median_us']:.1f} us", *cells])
+        ours = found.get("tinygrad_lite")
+        low, high = ours["ratio_quartiles"] if ours else (None, None)
+        bars.append(
+            [
+                result["problem"],
+                f"{result['reach']:.2f}",
+                f"{ours['ratio']:.2f}" if ours else "-",
+                f"{low:.2f} .. {high:.2f}" if ours else "-",
+                f"{ours['median_us']:.1f} us" if ours else "-",
+            ]
+        )
+    rounds = results[0]["contenders"]["numpy"]["rounds"]
+    return [
+        "One training step over the same step by hand in NumPy (float32, relu, MSE, SGD; lower is better).",
+        f"Contenders in turn, median ratio of {rounds} rounds:",
+        "",
+        *table(["", *(TITLES[name] for name in names)], rows),
+        *missing_lines(results),
+        *thread_lines(results),
+        "",
+        "tinygrad_lite beside what it has to reach (at most):",
+        "",
+        *table(["", "reach", "measured", "quartiles", "a step"], bars),
+    ]
+
+
+def missing_lines(results):
+    """Who could not take part, once each."""
+    missing = {name: reason for result in results for name, reason in result["missing"].items()}
+    return [f"- {TITLES[name]}: {reason}" for name, reason in missing.items()]
+
+
+def thread_lines(results):
+    return [
+        f"! {TITLES[name]} used {found['cpu_per_wall']:.1f} threads at {result['problem']}"
+        for result in results
+        for name, found in result["contenders"].items()
+        if found["cpu_per_wall"] > 1.2
+    ]
+
+
+def chain_lines(results):
+    rows = []
+    for result in results:
+        for name, found in result["contenders"].items():
+            rows.append(
+                [
+                    f"{result['length']:,} x {result['op']}",
+                    TITLES[name],
+                    *(f"{found[key]:.2f}" for key in ("forward_us", "backward_us", "free_us", "total_us")),
+                    f"{found['bytes_after_forward']:.0f}",
+                    f"{found['bytes_after_backward']:.0f}",
+                ]
+            )
+    return [
+        "A chain of ops on one number: microseconds and resident bytes per node, each chain in a fresh process.",
+        "",
+        *table(["", "", "forward", "backward", "free", "total", "bytes", "and after backward"], rows, left=2),
+        *missing_lines(results),
+    ]
+
+
+def footprint_lines(result):
+    rows = []
+    for name, milliseconds in result["import_ms"].items():
+        size = result["installed_mb"][name]
+        title = {"numpy": "NumPy itself", "jax": "JAX"}.get(name, TITLES[name])
+        rows.append([title, f"{milliseconds:.0f} ms", f"{size['alone']:.1f} MB", f"{size['with_dependencies']:.1f} MB"])
+    return [
+        "Import time over `import numpy` (fresh interpreters in turn, median) and size on disk:",
+        "",
+        *table(["", "import", "alone", "with dependencies"], rows),
+        *missing_lines([result]),
+    ]
+
+
+def table(head, rows, left=1):
+    """Lines of aligned columns, the first `left` of them to the left."""
+    widths = [max(len(row[i]) for row in [head, *rows]) for i in range(len(head))]
+    lines = []
+    for row in [head, ["-" * width for width in widths], *rows]:
+        cells = [
+            cell.ljust(w) if i < left else cell.rjust(w) for i, (cell, w) in enumerate(zip(row, widths, strict=True))
+        ]
+        lines.append("  ".join(cells).rstrip())
+    return lines
