@@ -3,6 +3,8 @@
 fan_in and fan_out of a weight (out, in, ...) are in and out times the size of what follows (a kernel).
 """
 
+from __future__ import annotations
+
 import math
 from typing import Any
 
@@ -14,7 +16,6 @@ from ..tensors import default_generator
 __all__ = ["calculate_gain", "constant_", "eye_", "kaiming_normal_", "kaiming_uniform_", "normal_", "ones_", "orthogonal_", "uniform_",
            "xavier_normal_", "xavier_uniform_", "zeros_"]
 
-Generator = np.random.Generator | None
 _GAINS = {"linear": 1.0, "sigmoid": 1.0, "tanh": 5 / 3, "relu": math.sqrt(2), "selu": 3 / 4}
 
 
@@ -27,14 +28,14 @@ def calculate_gain(nonlinearity: str, param: float | None = None) -> float:
     return _GAINS[nonlinearity]
 
 
-def uniform_(tensor: Any, a: float = 0.0, b: float = 1.0, generator: Generator = None) -> Any:
+def uniform_(tensor: Any, a: float = 0.0, b: float = 1.0, generator: np.random.Generator | None = None) -> Any:
     """Draws from U(a, b)."""
-    return _fill(tensor, (generator or default_generator).uniform(a, b, tensor.shape))
+    return _fill(tensor, (generator or default_generator()).uniform(a, b, tensor.shape))
 
 
-def normal_(tensor: Any, mean: float = 0.0, std: float = 1.0, generator: Generator = None) -> Any:
+def normal_(tensor: Any, mean: float = 0.0, std: float = 1.0, generator: np.random.Generator | None = None) -> Any:
     """Draws from N(mean, std^2)."""
-    return _fill(tensor, (generator or default_generator).normal(mean, std, tensor.shape))
+    return _fill(tensor, (generator or default_generator()).normal(mean, std, tensor.shape))
 
 
 def constant_(tensor: Any, val: float) -> Any:
@@ -59,34 +60,34 @@ def eye_(tensor: Any) -> Any:
     return _fill(tensor, np.eye(*tensor.shape))
 
 
-def xavier_uniform_(tensor: Any, gain: float = 1.0, generator: Generator = None) -> Any:
+def xavier_uniform_(tensor: Any, gain: float = 1.0, generator: np.random.Generator | None = None) -> Any:
     """U(-k, k) with k = gain sqrt(6 / (fan_in + fan_out)).  Glorot and Bengio 2010, eq. 16."""
     k = gain * math.sqrt(6 / sum(_fans(tensor)))
     return uniform_(tensor, -k, k, generator)
 
 
-def xavier_normal_(tensor: Any, gain: float = 1.0, generator: Generator = None) -> Any:
+def xavier_normal_(tensor: Any, gain: float = 1.0, generator: np.random.Generator | None = None) -> Any:
     """N(0, s^2) with s = gain sqrt(2 / (fan_in + fan_out)).  Glorot and Bengio 2010."""
     return normal_(tensor, 0.0, gain * math.sqrt(2 / sum(_fans(tensor))), generator)
 
 
-def kaiming_uniform_(tensor: Any, a: float = 0.0, mode: str = "fan_in", nonlinearity: str = "leaky_relu", generator: Generator = None) -> Any:
+def kaiming_uniform_(tensor: Any, a: float = 0.0, mode: str = "fan_in", nonlinearity: str = "leaky_relu", generator: np.random.Generator | None = None) -> Any:
     """U(-k, k) with k = gain sqrt(3 / fan).  He et al. 2015."""
     k = math.sqrt(3) * _kaiming_std(tensor, a, mode, nonlinearity)
     return uniform_(tensor, -k, k, generator)
 
 
-def kaiming_normal_(tensor: Any, a: float = 0.0, mode: str = "fan_in", nonlinearity: str = "leaky_relu", generator: Generator = None) -> Any:
+def kaiming_normal_(tensor: Any, a: float = 0.0, mode: str = "fan_in", nonlinearity: str = "leaky_relu", generator: np.random.Generator | None = None) -> Any:
     """N(0, s^2) with s = gain / sqrt(fan).  He et al. 2015, eq. 10 and 14."""
     return normal_(tensor, 0.0, _kaiming_std(tensor, a, mode, nonlinearity), generator)
 
 
-def orthogonal_(tensor: Any, gain: float = 1.0, generator: Generator = None) -> Any:
+def orthogonal_(tensor: Any, gain: float = 1.0, generator: np.random.Generator | None = None) -> Any:
     """gain times a random matrix with orthonormal rows or columns, whichever are fewer.  Saxe et al. 2014."""
     if tensor.ndim < 2:
         raise ValueError(f"orthogonal_ takes two axes or more, got shape {tensor.shape}")
     rows, columns = tensor.shape[0], math.prod(tensor.shape[1:])
-    q, r = np.linalg.qr((generator or default_generator).standard_normal((max(rows, columns), min(rows, columns))))
+    q, r = np.linalg.qr((generator or default_generator()).standard_normal((max(rows, columns), min(rows, columns))))
     q = q * np.sign(np.diag(r))  # makes the distribution uniform: Mezzadri 2007
     return _fill(tensor, gain * (q if rows >= columns else q.T).reshape(tensor.shape))
 

@@ -1,5 +1,7 @@
 """Layers as objects: the affine map, activations, the mean squared error, and Sequential."""
 
+from __future__ import annotations
+
 import math
 from collections.abc import Iterator
 from typing import Any
@@ -66,7 +68,7 @@ class Sequential(Module):
             input = module(input)
         return input
 
-    def append(self, module: Module) -> "Sequential":
+    def append(self, module: Module) -> Sequential:
         """Add a layer at the end; returns itself."""
         self._layers.append(module)
         return self

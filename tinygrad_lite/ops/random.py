@@ -1,5 +1,7 @@
 """Random draws. The generator is a parameter, never a global: the record shows where the numbers came from, and a replay draws again."""
 
+from __future__ import annotations
+
 from typing import Any
 
 import numpy as np

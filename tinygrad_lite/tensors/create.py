@@ -1,5 +1,8 @@
 """New Tensors: from data, filled, in steps, and at random from an explicit generator or this package's default one."""
 
+from __future__ import annotations  # NumPy loads np.random when it is first touched, 11 ms: annotations must not touch it
+
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -70,13 +73,17 @@ def linspace(start: float, stop: float, num: int = 50, dtype: Any = None, requir
     return _made(np.linspace(start, stop, num, dtype=dtype or get_default_dtype()), requires_grad)
 
 
-default_generator: np.random.Generator = np.random.default_rng()
+@cache
+def default_generator() -> np.random.Generator:
+    """The generator of all draws that name none; made from the system's entropy when it is first asked for."""
+    return np.random.default_rng()
 
 
 def manual_seed(seed: int) -> np.random.Generator:
     """Start the default generator again from `seed`: what is drawn without a `generator` is then the same in every run. Returns it."""
-    default_generator.bit_generator.state = np.random.PCG64(seed).state
-    return default_generator
+    generator = default_generator()
+    generator.bit_generator.state = np.random.PCG64(seed).state
+    return generator
 
 
 def randn(*shape: Any, generator: np.random.Generator | None = None, dtype: Any = None, requires_grad: bool = False) -> Tensor:
@@ -90,5 +97,5 @@ def rand(*shape: Any, generator: np.random.Generator | None = None, dtype: Any =
 
 
 def _drawn(op: Any, shape: tuple[Any, ...], generator: np.random.Generator | None, dtype: Any, requires_grad: bool) -> Tensor:
-    result: Tensor = op.draw(Tensor, generator=generator or default_generator, shape=_shape(shape), dtype=dtype or get_default_dtype())
+    result: Tensor = op.draw(Tensor, generator=generator or default_generator(), shape=_shape(shape), dtype=dtype or get_default_dtype())
     return result.requires_grad_() if requires_grad else result

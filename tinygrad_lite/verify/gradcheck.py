@@ -52,7 +52,7 @@ def gradgradcheck(fn: Callable[..., Any], inputs: Any, *, eps: float | None = No
         return tuple(xs[i] * 0 if g is None else g for g, i in zip(found, chosen, strict=True))
 
     marked = [Tensor(x, np.float64, requires_grad=True) if i in chosen else _plain(x) for i, x in enumerate(given)]
-    everything = [*marked, *(Tensor(v, requires_grad=True) for v in cotangents)]
+    everything = [*marked, *(Tensor(v, requires_grad=True, name=f"gradient of output {k}") for k, v in enumerate(cotangents))]
     report = gradcheck(first, everything, eps=eps, atol=atol, rtol=rtol, raise_exception=False, seed=seed)
     return _judged(report, f"the gradient of {getattr(fn, '__name__', repr(fn))}", raise_exception)
 

@@ -1,6 +1,5 @@
 """A graph in the DOT language of Graphviz, as text, as a `graphviz.Digraph`, or rendered where Graphviz is at hand."""
 
-import re
 import shutil
 from collections.abc import Mapping
 from pathlib import Path
@@ -75,6 +74,7 @@ def _clusters(g: Graph) -> list[str]:
         members.setdefault(card.path, []).append(card)
     lines: list[str] = [f"  {_node(card)}" for card in members.pop("", [])]
     open_path: list[str] = []
+    clusters = 0
     for path in sorted(members, key=lambda p: p.split(".")):
         parts = path.split(".")
         while open_path and open_path != parts[:len(open_path)]:
@@ -83,8 +83,8 @@ def _clusters(g: Graph) -> list[str]:
         while len(open_path) < len(parts):
             open_path.append(parts[len(open_path)])
             indent = "  " * len(open_path)
-            name = re.sub(r"\W", "_", ".".join(open_path))
-            lines.append(f'{indent}subgraph cluster_{name} {{ label={_quoted(".".join(open_path))}; color="#b8c4d8"; fontsize=10; labeljust=l;')
+            clusters += 1
+            lines.append(f'{indent}subgraph cluster_{clusters} {{ label={_quoted(".".join(open_path))}; color="#b8c4d8"; fontsize=10; labeljust=l;')
         lines += ["  " * (len(open_path) + 1) + _node(card) for card in members[path]]
     while open_path:
         open_path.pop()

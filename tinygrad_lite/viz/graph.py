@@ -82,7 +82,8 @@ def graph(root: Any, names: Mapping[str, Any] | None = None) -> Graph:
         cards.append(Card(len(cards) + 1, "op", node.op.name, tuple(y.shape for y in outputs), str(outputs[0].dtype) if outputs else "",
                           inputs, tuple((k, _short(v)) for k, v in node.params.items()), module_path(node.scope),
                           describe(node.code, node.lasti), True))
-    return Graph(tuple(cards), tuple(card_of(r) for r in roots))
+    ends = tuple([card_of(r) for r in roots])  # may add a card: a root may be a leaf
+    return Graph(tuple(cards), ends)
 
 
 def _held(nodes: Sequence[Any]) -> dict[int, str]:

@@ -1,0 +1,106 @@
+"""The plan of the house: floors, public names, what an import loads."""
+
+import ast
+import importlib
+import pkgutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import tinygrad_lite
+
+ROOT = Path(tinygrad_lite.__file__).parent
+# A module imports only from floors below its own, or from its own room. ARCHITECTURE.md draws it.
+FLOOR = {"errors": 0, "engine": 1, "data": 1, "ops": 2, "tensors": 3, "nn": 4, "optim": 5, "verify": 5, "viz": 5, "train": 6, "autograd": 6, "__init__": 6,
+         "__main__": 7}
+FILES = sorted(ROOT.rglob("*.py"))
+
+
+def room(path: Path) -> str:
+    parts = path.relative_to(ROOT).with_suffix("").parts
+    return parts[0]
+
+
+def imports(path: Path):
+    """(room, node) of every import from this package in the file, those for type checkers alone left out."""
+    tree = ast.parse(path.read_text())
+    typing_only = {id(node) for block in ast.walk(tree) if isinstance(block, ast.If) and getattr(block.test, "id", "") == "TYPE_CHECKING"
+                   for node in ast.walk(block)}
+    package = ("tinygrad_lite", *path.relative_to(ROOT).parts[:-1])
+    for node in ast.walk(tree):
+        if id(node) in typing_only:
+            continue
+        if isinstance(node, ast.ImportFrom) and node.level:
+            base = package[:len(package) - node.level + 1]
+            target = (*base, *(node.module.split(".") if node.module else ()))
+            names = [target[1]] if len(target) > 1 else [alias.name for alias in node.names]
+            for name in names:
+                yield name if name in FLOOR else "__init__", node
+        elif isinstance(node, ast.Import | ast.ImportFrom):
+            names = [alias.name for alias in node.names] if isinstance(node, ast.Import) else [node.module]
+            for name in names:
+                assert not name.startswith("tinygrad_lite"), f"{path}: write imports from this package as relative ones"
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda path: str(path.relative_to(ROOT)))
+def test_imports_go_down(path):
+    here = room(path)
+    assert here in FLOOR, f"{here} has no floor"
+    if here in ("__init__", "__main__"):
+        return
+    for there, node in imports(path):
+        assert there == here or FLOOR[there] < FLOOR[here], f"{path.name}:{node.lineno} imports {there} (floor {FLOOR[there]}) into {here} (floor {FLOOR[here]})"
+
+
+def test_the_floors_are_checked_at_all():
+    assert {there for path in FILES if room(path) == "tensors" for there, _ in imports(path)} == {"engine", "errors", "ops", "tensors"}
+
+
+MODULES = ["tinygrad_lite", *(info.name for info in pkgutil.walk_packages([str(ROOT)], "tinygrad_lite.") if not info.name.endswith("__main__"))]
+
+
+@pytest.mark.parametrize("name", MODULES)
+def test_all_is_true(name):
+    module = importlib.import_module(name)
+    if name != "tinygrad_lite.__init__":
+        assert module.__doc__, f"{name} does not say what it is"
+        assert len(set(module.__all__)) == len(module.__all__)
+        for public in module.__all__:
+            assert getattr(module, public, None) is not None, f"{name}.__all__ names {public}, which is not there"
+
+
+def test_everything_public_says_what_it_is():
+    silent = [name for name in tinygrad_lite.__all__ if not (getattr(tinygrad_lite, name).__doc__ or "").strip()]
+    assert silent == []
+
+
+def test_no_folder_has_the_name_of_a_public_function():
+    folders = {path.name for path in ROOT.iterdir() if path.is_dir()} | {path.stem for path in ROOT.glob("*.py")}
+    assert not [name for name in folders & set(tinygrad_lite.__all__) if callable(getattr(tinygrad_lite, name))]
+
+
+@pytest.mark.parametrize("path", [p for p in FILES], ids=lambda path: str(path.relative_to(ROOT)))
+def test_files_can_be_read_in_one_sitting(path):
+    assert len(path.read_text().splitlines()) <= 350
+
+
+def loaded(code: str) -> set[str]:
+    out = subprocess.run([sys.executable, "-c", f"{code}; import sys; print(*sys.modules)"], capture_output=True, text=True, check=True)
+    return {name.split(".")[0] for name in out.stdout.split()}
+
+
+def test_import_loads_numpy_and_nothing_else_from_outside():
+    new = loaded("import tinygrad_lite") - loaded("import numpy") - set(sys.stdlib_module_names)
+    assert new == {"tinygrad_lite"}
+    rooms = subprocess.run([sys.executable, "-c", "import tinygrad_lite, sys; print(*[m for m in sys.modules if m.startswith('tinygrad_lite.')])"],
+                           capture_output=True, text=True, check=True).stdout
+    assert not {"verify", "viz", "train", "data", "autograd"} & {name.split(".")[1] for name in rooms.split()}, "these rooms are imported when asked for"
+
+
+def test_rooms_come_when_asked_for():
+    assert tinygrad_lite.viz.listing
+    assert tinygrad_lite.autograd.grad
+    with pytest.raises(AttributeError, match="no attribute 'compile_me'"):
+        tinygrad_lite.compile_me  # noqa: B018
