@@ -223,7 +223,8 @@ def test_sequential_is_a_list_of_layers():
 
 def test_sgd_refuses_what_it_cannot_train():
     w = tl.ones(2, requires_grad=True)
-    for params, error in (([], "no parameters"), ([w * 2], "trains leaves"), ([w, w], "given twice"), ([{"params": [w], "rate": 1}], "no setting 'rate'")):
+    for params, error in (([], "no parameters"), ([w * 2], "trains leaves"), ([w, w], "given twice"),
+                          ([{"params": [w], "rate": 1}], "no setting 'rate'")):
         with pytest.raises(ValueError, match=error):
             optim.SGD(params, lr=0.1)
     for params in (w, [np.ones(2)]):

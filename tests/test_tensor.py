@@ -56,7 +56,8 @@ def test_ragged_lists_are_refused():
 
 
 def test_integers_cannot_require_a_gradient():
-    for make in (lambda: tl.tensor([1, 2], requires_grad=True), lambda: tl.tensor([1, 2]).requires_grad_(), lambda: tl.full(2, 3, requires_grad=True)):
+    for make in (lambda: tl.tensor([1, 2], requires_grad=True), lambda: tl.tensor([1, 2]).requires_grad_(),
+                 lambda: tl.full(2, 3, requires_grad=True)):
         with pytest.raises(DtypeError, match="cannot require a gradient"):
             make()
 
@@ -108,7 +109,7 @@ def test_numpy_functions_record():
 
 def test_numpy_functions_without_a_rule_say_so():
     x = tl.tensor([1.0, 2.0], requires_grad=True)
-    with pytest.raises(TypeError, match=r"np\.fft has no gradient rule here|np\.\w+ has no gradient rule here"):
+    with pytest.raises(TypeError, match=r"np\.median has no gradient rule here, so it does not take Tensors"):
         np.median(x)
     with pytest.raises(TypeError, match=r"np\.spacing has no gradient rule"):
         np.spacing(x)
@@ -152,7 +153,8 @@ def test_indexing():
     a = np.arange(12.0).reshape(3, 4)
     x = tl.tensor(a)
     i, mask = np.array([2, 0, 2]), a[:, 0] > 1
-    for key in (1, -1, slice(None, 2), (1, 2), (..., 0), None, (slice(None), None), i, [0, 1], mask, (i, i), (slice(None), i), (i, slice(1, 3)), (mask, 2), []):
+    for key in (1, -1, slice(None, 2), (1, 2), (..., 0), None, (slice(None), None), i, [0, 1], mask, (i, i), (slice(None), i), (i, slice(1, 3)),
+                (mask, 2), []):
         np.testing.assert_array_equal(x[key].data, a[key])
     np.testing.assert_array_equal(x[tl.tensor(i)].data, a[i])
     np.testing.assert_array_equal(x[x > 5].data, a[a > 5])

@@ -19,7 +19,8 @@ def test_right_gradients_pass_at_every_scale(scale):
     assert verify.gradgradcheck(lambda a, b: (np.exp(a) @ b) * scale, [a, b])
 
 
-MUTANTS = {"sign": lambda g, y, x: -g * np.cos(x), "factor 1.001": lambda g, y, x: 1.001 * g * np.cos(x), "offset": lambda g, y, x: g * (np.cos(x) + 0.01),
+MUTANTS = {"sign": lambda g, y, x: -g * np.cos(x), "factor 1.001": lambda g, y, x: 1.001 * g * np.cos(x),
+           "offset": lambda g, y, x: g * (np.cos(x) + 0.01),
            "only negative": lambda g, y, x: g * np.cos(x) * (1 + 0.5 * (x < 0)), "transposed": lambda g, y, x: (g * np.cos(x)).T,
            "one entry": lambda g, y, x: g * np.cos(x) * (1 + (np.arange(9).reshape(3, 3) == 4))}
 

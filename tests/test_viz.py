@@ -35,8 +35,8 @@ def test_modules_name_their_parameters():
     net = nn.Sequential(nn.Linear(2, 3), nn.Tanh())
     x = tl.ones(1, 2)
     g = viz.graph(net(x), names={"x": x})
-    assert [(c.kind, c.label, c.path) for c in g.cards] == [("leaf", "x", ""), ("leaf", "0.weight", "0"), ("leaf", "0.bias", "0"), ("op", "linear", "0"),
-                                                           ("op", "tanh", "1")]
+    assert [(c.kind, c.label, c.path) for c in g.cards] == [
+        ("leaf", "x", ""), ("leaf", "0.weight", "0"), ("leaf", "0.bias", "0"), ("op", "linear", "0"), ("op", "tanh", "1")]
     assert g.cards[3].inputs == (1, 2, 3)
     assert g.roots == (5,)
     dot = viz.to_dot(net(x))
