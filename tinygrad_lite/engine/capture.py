@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from .modes import CAPTURE, thread
+from .modes import CAPTURE, here
 from .op import Op
 from .record import Node, Variable, birth, handle
 
@@ -48,7 +48,7 @@ class Tape:
         self.calls.append(Call(node, result if type(result) is tuple else (result,)))
 
     def write(self, target: Variable, value: Any, code: Any, lasti: int) -> None:
-        self.add(Node(write_op, (target, value), {}, target._data, birth(), code, lasti, thread.scope), target)
+        self.add(Node(write_op, (target, value), {}, target._data, birth(), code, lasti, here.thread.scope), target)
 
     def replay(self, data: Mapping[Variable, Any]) -> Callable[[Variable], Any]:
         """Run the bare list of calls again on new arrays for some Tensors. Returns a function: Tensor of the capture -> its new array.
@@ -74,6 +74,7 @@ class Tape:
 @contextmanager
 def capture() -> Iterator[Tape]:
     """Collect all calls of this thread on a new Tape until the block ends. Captures do not nest."""
+    thread = here.thread
     if thread.mode & CAPTURE:
         raise RuntimeError("a capture is already running on this thread")
     before, tape = thread.mode, Tape()
@@ -89,8 +90,8 @@ def live(get: Callable[[], float], like: Variable) -> Any:
 
     The Tensor has the dtype of `like`, so that a float32 network stays float32.
     """
-    if not thread.mode & CAPTURE:
+    if not here.thread.mode & CAPTURE:
         return get()
     number = handle(like.face, np.asarray(get(), dtype=like._data.dtype))
-    thread.tape.live.append((number, get))
+    here.thread.tape.live.append((number, get))
     return number

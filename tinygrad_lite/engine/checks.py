@@ -4,7 +4,6 @@ All of it is off the fast path: it runs when an error is already likely.
 """
 
 from functools import partial
-from types import CodeType
 from typing import Any
 
 import numpy as np
@@ -12,6 +11,7 @@ import numpy as np
 from ..errors import GradError
 from .origin import describe, module_path
 from .record import Node, Variable
+from .writes import Mark, writes
 
 __all__ = ["check_unchanged", "dropped", "named"]
 
@@ -30,38 +30,33 @@ def dropped(node: Node) -> GradError:
 
 
 def check_unchanged(node: Node) -> None:
-    """Raise if an input of `node`, or the array that it is a view of, was written after `node` read it, and a rule needs it."""
+    """Raise if the memory of an input or output of `node` was written since, and a rule that will run needs the value it had."""
     for i, x in enumerate(node.inputs):
-        if not isinstance(x, Variable):
-            continue
-        written = _written(x)
-        if written is not None and written[0] > node.birth and _needs(node, i):
-            name = f"leaf {x.name!r}" if x.name else f"input {i}"
-            raise GradError(f"{name} of {named(node)}\n  was changed in place at {describe(*written[1:])}\n"
-                            f"  and the gradient of {node.op.name} needs the value that it had. Run the forward pass again before backward(), "
-                            "or change a copy.")
+        mark = writes.of(x._data) if isinstance(x, Variable) else None
+        if mark is not None and mark[0] > node.birth and _needs(node, i):
+            raise _changed(f"leaf {x.name!r}" if x.name else f"input {i}", node, mark)
+    for k, y in enumerate(node.output if type(node.output) is tuple else (node.output,)):
+        mark = writes.of(y)
+        if mark is not None and mark[0] > node.birth and _needs(node, None):
+            raise _changed("the output" if not k else f"output {k}", node, mark)
 
 
-def _written(x: Variable) -> tuple[int, CodeType, int] | None:
-    """The last write to `x` or to an array that it is a view of."""
-    last = x.written
-    while x.node is not None and x.node.op.view and x.node.output is not None:
-        x = x.node.inputs[0]
-        if x.written is not None and (last is None or x.written[0] > last[0]):
-            last = x.written
-    return last
+def _changed(what: str, node: Node, mark: Mark) -> GradError:
+    return GradError(f"{what} of {named(node)}\n  was changed in place at {describe(*mark[1:])}\n"
+                     f"  and the gradient of {node.op.name} needs the value that it had. Run the forward pass again before backward(), "
+                     "or change a copy.")
 
 
-def _needs(node: Node, position: int) -> bool:
-    """Does any rule that will run for `node` use the value of this input, and not its shape and dtype alone? The rules are asked: run
-    with a stand-in that has no value, those raise."""
-    op = node.op
-    arrays = [x._data if isinstance(x, Variable) else x for x in node.inputs]
-    y = node.output
+def _needs(node: Node, position: int | None) -> bool:
+    """Does any rule that will run for `node` use the value of this input (None: of the output), and not its shape and dtype alone? The
+    rules are asked: run with a stand-in that has no value, those raise."""
+    op, y = node.op, node.output
     g = tuple([np.zeros_like(part) for part in y]) if type(y) is tuple else np.zeros_like(y)
-    arrays[position] = _Facts(arrays[position])
-    if op.view and position == 0:
-        y = _Facts(y)  # the output shares the memory that was written
+    arrays = [x._data if isinstance(x, Variable) else x for x in node.inputs]
+    if position is None:
+        y = tuple([_Facts(part) for part in y]) if type(y) is tuple else _Facts(y)
+    else:
+        arrays[position] = _Facts(arrays[position])
     rules = op.rules if op.each is None else [partial(op.each, i) for i in range(len(arrays))]
     for x, rule in zip(node.inputs, rules, strict=True):
         if rule is not None and isinstance(x, Variable) and x._requires_grad:

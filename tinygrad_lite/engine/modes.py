@@ -9,18 +9,28 @@ from typing import Any
 
 from .origin import Scope
 
-__all__ = ["CAPTURE", "RECORD", "enable_grad", "is_grad_enabled", "no_grad", "thread"]
+__all__ = ["CAPTURE", "RECORD", "Thread", "enable_grad", "here", "is_grad_enabled", "no_grad"]
 
-RECORD, CAPTURE = 1, 2  # bits of thread.mode
-
-
-class _Thread(threading.local):
-    mode: int = RECORD  # class attributes are what each new thread starts with
-    scope: Scope | None = None
-    tape: Any = None  # the Tape that is captured to, while mode has CAPTURE
+RECORD, CAPTURE = 1, 2  # bits of Thread.mode
 
 
-thread = _Thread()
+class Thread:
+    """The state of one thread. A plain object, so that who needs more than one of its parts asks `here` once."""
+
+    __slots__ = ("mode", "scope", "tape")
+
+    def __init__(self) -> None:
+        self.mode: int = RECORD
+        self.scope: Scope | None = None  # the innermost module call
+        self.tape: Any = None  # the Tape that is captured to, while mode has CAPTURE
+
+
+class _Here(threading.local):
+    def __init__(self) -> None:  # runs once in each thread, when it first looks
+        self.thread = Thread()
+
+
+here = _Here()
 
 
 class _Mode(ContextDecorator):
@@ -32,12 +42,12 @@ class _Mode(ContextDecorator):
         self._before: list[int] = []
 
     def __enter__(self) -> None:
-        mode = thread.mode
-        self._before.append(mode)
-        thread.mode = mode | RECORD if self.recording else mode & ~RECORD
+        thread = here.thread
+        self._before.append(thread.mode)
+        thread.mode = thread.mode | RECORD if self.recording else thread.mode & ~RECORD
 
     def __exit__(self, *error: object) -> None:
-        thread.mode = self._before.pop()
+        here.thread.mode = self._before.pop()
 
     def _recreate_cm(self) -> "_Mode":  # as a decorator: each call, and so each thread, has a stack of its own
         return type(self)()
@@ -57,4 +67,4 @@ class enable_grad(_Mode):
 
 def is_grad_enabled() -> bool:
     """Is this thread recording?"""
-    return bool(thread.mode & RECORD)
+    return bool(here.thread.mode & RECORD)

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 from numpy import ndarray
 
-from .modes import CAPTURE, RECORD, thread
+from .modes import CAPTURE, RECORD, here
 from .origin import describe, module_path, where
 from .record import Node, Variable, birth, handle, made_by
 
@@ -72,6 +72,8 @@ class Op:
                 if x._requires_grad:
                     requires_grad = True
                 arrays.append(x._data)
+            elif type(x) is list or type(x) is tuple:
+                return self(*_without_lists(args), **params)
             else:
                 arrays.append(x)
         if tensor is None:
@@ -83,13 +85,14 @@ class Op:
             raise
         if type(y) is not ndarray:
             y = _arrays(y)
+        thread = here.thread
         mode = thread.mode
-        if mode != RECORD or not requires_grad or not self.differentiable:
+        if not requires_grad or mode != RECORD or not self.differentiable:
             requires_grad = requires_grad and self.differentiable and mode & RECORD != 0
             if not (requires_grad or mode & CAPTURE):
                 return tuple([handle(tensor.face, part) for part in y]) if type(y) is tuple else handle(tensor.face, y)
         scope = thread.scope
-        code, lasti = where(getframe(1), scope)
+        code, lasti = (scope.code, scope.lasti) if scope is not None and scope.inside else where(getframe(1), scope)
         node = Node(self, args, params, y, birth(), code, lasti, scope)
         made = node if requires_grad else None
         if type(y) is tuple:
@@ -105,6 +108,7 @@ class Op:
         args, params = self._bind(args, params)
         y = _arrays(self.forward(*args, **params))
         result = handle(face, y)
+        thread = here.thread
         if thread.mode & CAPTURE:
             code, lasti = where(getframe(1), thread.scope)
             thread.tape.add(Node(self, args, params, y, birth(), code, lasti, thread.scope), result)
@@ -137,8 +141,8 @@ class Op:
         """The note on an exception from inside forward: op, shapes, module, the user's line, and who made the inputs."""
         shapes = ", ".join(str(getattr(x, "shape", x)) for x in args)
         given = "".join(f", {name}={value!r}" for name, value in params.items())
-        path = module_path(thread.scope)
-        place = describe(*where(getframe(2), thread.scope))
+        path = module_path(here.thread.scope)
+        place = describe(*where(getframe(2), here.thread.scope))
         lines = [f"in {self.name}({shapes}{given})" + (f" in {path!r}" if path else "") + f" at {place}"]
         lines += [f"  {made_by(x)}" for x in args if isinstance(x, Variable) and x.node is not None]
         return "\n".join(lines)
@@ -153,6 +157,13 @@ def _keyword_only(forward: Callable[..., Any]) -> tuple[str, ...]:
         return ()
     positional = code.co_argcount
     return tuple(code.co_varnames[positional:positional + code.co_kwonlyargcount])
+
+
+def _without_lists(args: tuple[Any, ...]) -> list[Any]:
+    """Lists as arrays. Their floats are as weak as bare numbers: they take the dtype of the first float Tensor."""
+    dtype = next((x._data.dtype for x in args if isinstance(x, Variable) and x._data.dtype.kind == "f"), None)
+    lists = {i: np.asarray(x) for i, x in enumerate(args) if isinstance(x, list | tuple)}
+    return [lists[i].astype(dtype) if i in lists and dtype and lists[i].dtype == np.float64 else lists.get(i, x) for i, x in enumerate(args)]
 
 
 def _arrays(y: Any) -> Any:

@@ -5,32 +5,23 @@ forward, so a graph has no cycles and is freed by reference counts alone, as soo
 """
 
 import itertools
-import sys
 from types import CodeType
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from .modes import CAPTURE, thread
-from .origin import Scope, describe, module_path, where
+from .origin import Scope, describe, module_path
 
 if TYPE_CHECKING:
     from .op import Op
 
-__all__ = ["Node", "Removable", "Variable", "birth", "clock", "handle", "made_by", "stamp", "write"]
+__all__ = ["Node", "Removable", "Variable", "birth", "handle", "made_by"]
 
 birth = itertools.count(1).__next__  # one clock for all: the order of nodes, and of writes among them
-
-
-class _Clock:
-    last_write = 0  # when a Tensor was last written in place; a graph younger than that needs no look at its inputs
-
-
-clock = _Clock()
 
 
 class Variable:
     """An array with its place in the graph. `Tensor` (floor 3) gives it operators, methods and checked properties."""
 
-    __slots__ = ("_data", "_grad", "_requires_grad", "node", "index", "name", "written", "hooks", "__weakref__")
+    __slots__ = ("_data", "_grad", "_requires_grad", "node", "index", "name", "hooks", "__weakref__")
     face: ClassVar[type]  # the class that results get: Tensor, also where the input is a Parameter
 
     _data: Any  # the array: NumPy's, or one that speaks NumPy's protocols
@@ -39,7 +30,6 @@ class Variable:
     node: "Node | None"  # the call that made it; None: a leaf
     index: int  # which of the node's outputs
     name: str | None
-    written: "tuple[int, CodeType, int] | None"  # the last write in place: (time, code, offset)
     hooks: list[Any] | None  # of a leaf; those of a result live on its node
 
 
@@ -76,25 +66,8 @@ def handle(face: type, data: Any, requires_grad: bool = False, node: Node | None
     tensor.node = node
     tensor.index = index
     tensor.name = None
-    tensor.written = None
     tensor.hooks = None
     return tensor
-
-
-def write(target: Variable, value: Any) -> None:
-    """Copy `value` (array, number or Tensor) into the array of `target`; a capture sees it, and so does a later backward pass."""
-    target._data[...] = value._data if isinstance(value, Variable) else value
-    if thread.mode & CAPTURE:
-        thread.tape.write(target, value, *where(sys._getframe(1), thread.scope))
-    stamp(target)
-
-
-def stamp(*targets: Variable) -> None:
-    """Note that the arrays of `targets` have just been changed in place, when, and by which line of the user."""
-    mark = (birth(), *where(sys._getframe(1), thread.scope))
-    for target in targets:
-        target.written = mark
-    clock.last_write = mark[0]
 
 
 class Removable:

@@ -15,14 +15,15 @@ from numpy import ndarray
 
 from ..errors import ShapeError
 from .checks import check_unchanged, dropped, named
-from .modes import CAPTURE, RECORD, thread
+from .modes import CAPTURE, RECORD, here
 from .origin import where
-from .record import Node, Variable, clock, handle
+from .record import Node, Variable, handle
+from .writes import writes
 
 __all__ = ["newest_first", "sweep", "unbroadcast"]
 
 
-def sweep(roots: Sequence[Variable], seeds: Sequence[Any], *, create_graph: bool = False, retain_graph: bool = True,
+def sweep(roots: Sequence[Variable], seeds: Sequence[Any], create_graph: bool = False, retain_graph: bool = True,
           targets: Sequence[Variable] | None = None) -> list[tuple[Variable, Any]]:
     """Gradients of sum(<seed, root>) for every leaf, or for `targets` alone: pairs (Tensor, gradient).
 
@@ -30,6 +31,7 @@ def sweep(roots: Sequence[Variable], seeds: Sequence[Any], *, create_graph: bool
     same form, in the shape and dtype of what they belong to, and owned: no other name can reach their memory.
     Nothing is stored in any Tensor here, so a rule that raises leaves every `.grad` as it was.
     """
+    thread = here.thread
     mode, scope = thread.mode, thread.scope
     tensors = create_graph or mode & CAPTURE != 0
     plan = None if targets is None else _Plan(roots, targets)
@@ -37,10 +39,11 @@ def sweep(roots: Sequence[Variable], seeds: Sequence[Any], *, create_graph: bool
     heap: list[tuple[int, Node]] = []  # (minus birth, node): the newest on top
     pending: dict[Node, Any] = {}  # gradient of a node's output, as far as it has arrived; a list, for several outputs
     leaves: dict[Variable, Any] = {}
+    last_write = writes.last
     if tensors:
         thread.mode = mode | RECORD if create_graph else mode & ~RECORD
     try:
-        for root, seed in zip(roots, seeds, strict=True):
+        for root, seed in zip(roots, seeds):  # noqa: B905  the callers have made one seed for each
             _arrive(root, seed, True, heap, pending, leaves)
         while heap:
             node = heappop(heap)[1]
@@ -48,7 +51,7 @@ def sweep(roots: Sequence[Variable], seeds: Sequence[Any], *, create_graph: bool
             op, inputs, y, params = node.op, node.inputs, node.output, node.params
             if y is None:
                 raise dropped(node)
-            if node.birth < clock.last_write:
+            if node.birth < last_write:
                 check_unchanged(node)
             if tensors:
                 thread.scope = node.scope
@@ -77,9 +80,11 @@ def sweep(roots: Sequence[Variable], seeds: Sequence[Any], *, create_graph: bool
                         raise ShapeError(f"the backward rule of {named(node)} gave {gx.shape} for input {_position(inputs, x)} of shape {shape}")
                     gx = unbroadcast(gx, shape)
                 maker = x.node
-                if maker is None or type(maker.output) is tuple:
+                if tensors or (maker is not None and type(maker.output) is tuple):
                     _arrive(x, gx, gx is g, heap, pending, leaves)
-                elif maker in pending:  # from here on _arrive again, for the usual case and without the call
+                elif maker is None:  # from here on it is _arrive again, for the usual case and without the call
+                    leaves[x] = leaves[x] + gx if x in leaves else gx.copy() if gx is g or getattr(gx, "base", None) is not None else gx
+                elif maker in pending:
                     pending[maker] = pending[maker] + gx
                 else:
                     pending[maker] = gx
@@ -196,7 +201,7 @@ def _run_hooks(hooks: list[tuple[int, Any]], face: type, g: Any) -> Any:
     for index, hook in list(hooks):
         part = parts[index]
         recorded = isinstance(part, Variable)
-        answer = hook(part if recorded else handle(face, part))
+        answer = hook(part if recorded else handle(face, np.asarray(part) if isinstance(part, np.generic) else part))
         if answer is not None:
             if answer.shape != part.shape:
                 raise ShapeError(f"a hook got a gradient of shape {part.shape} and returned {answer.shape}")

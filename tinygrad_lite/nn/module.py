@@ -4,12 +4,12 @@ So nothing has to be registered: a Module or Parameter in a list, tuple or dict 
 'layers.0.weight'. A subclass needs `forward` alone; `super().__init__()` is allowed and does nothing.
 """
 
-import sys
-import weakref
 from collections.abc import Callable, Iterator, Mapping
+from sys import _getframe as getframe
 from typing import Any, NamedTuple
+from weakref import ref
 
-from ..engine import Removable, Scope, Variable, is_library, made_by, module_path, thread, where, write
+from ..engine import Removable, Scope, Variable, here, is_library, made_by, module_path, where, write
 from ..errors import ShapeError, StateError
 from ..tensors import Tensor
 from ..tensors.dtypes import as_array
@@ -51,16 +51,17 @@ class Module:
         raise TypeError(f"{type(self).__name__} has no forward(): define it in the class")
 
     def __call__(self, *args: Any, **keywords: Any) -> Any:
+        thread = here.thread
         scope = thread.scope
-        code, lasti = (scope.code, scope.lasti) if scope is not None and scope.inside else where(sys._getframe(1), scope)
-        thread.scope = Scope(weakref.ref(self), type(self), scope, code, lasti, self._inside)
+        code, lasti = (scope.code, scope.lasti) if scope is not None and scope.inside else where(getframe(1), scope)
+        thread.scope = Scope(ref(self), type(self), scope, code, lasti, self._inside)
         try:
             if self._before:
                 for hook in tuple(self._before):
                     changed = hook(self, args)
                     if changed is not None:
                         args = changed if isinstance(changed, tuple) else (changed,)
-            result = self.forward(*args, **keywords)
+            result = self.forward(*args, **keywords) if keywords else self.forward(*args)
             if self._after:
                 for hook in tuple(self._after):
                     changed = hook(self, args, result)
@@ -211,7 +212,7 @@ class Module:
 
     def misfit(self, input: Any, facts: str, remedy: str) -> ShapeError:
         """The error for an input that this layer cannot take: the layer by its path, both sizes, who made the input, what to do."""
-        path = module_path(thread.scope)
+        path = module_path(here.thread.scope)
         name = type(self).__name__
         text = f"{name}{f' {path!r}' if path != name else ''} ({facts}) got {input.shape}: {remedy}"
         return ShapeError(f"{text}\n  {made_by(input)}" if isinstance(input, Variable) and input.node is not None else text)

@@ -116,7 +116,7 @@ def _linear(x: Any, weight: Any, bias: Any) -> Any:
     y = np.dot(x, weight.T)
     if bias is None:
         return y
-    return np.add(y, bias, out=y) if bias.dtype == y.dtype and y.ndim else y + bias
+    return np.add(y, bias, out=y) if bias.dtype is y.dtype and y.ndim else y + bias
 
 
 def _linear_by_weight(g: Any, y: Any, x: Any, weight: Any, bias: Any) -> Any:

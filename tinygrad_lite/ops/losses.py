@@ -9,12 +9,14 @@ from ..errors import ShapeError
 
 __all__ = ["mse_loss"]
 
+_total: Any = np.add.reduce
+
 
 def _mse_loss(a: Any, b: Any) -> Any:
     if a.shape != b.shape:
         raise ShapeError(mismatch("mse_loss", a.shape, b.shape))
-    d = np.subtract(a, b)
-    return np.add.reduce(d * d, None) / d.size
+    d = a - b
+    return _total(d * d, None) / d.size
 
 
 def mismatch(name: str, input: tuple[int, ...], target: tuple[int, ...]) -> str:

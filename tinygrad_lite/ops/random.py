@@ -24,7 +24,7 @@ def _uniform(*, generator: np.random.Generator, shape: tuple[int, ...], dtype: A
         y = generator.random(shape, dtype=dtype)
     else:
         y = generator.random(shape).astype(dtype)
-    return y * (high - low) + low
+    return np.minimum(y * (high - low) + low, np.nextafter(dtype.type(high), dtype.type(low)))  # rounding may reach `high`
 
 
 normal = Op("normal", _normal, doc="independent draws from N(0, 1)")

@@ -6,11 +6,11 @@ capture the same text is read on Tensors, and the numbers that may change betwee
 
 from collections.abc import Callable, Iterable, Mapping
 from functools import partial
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 
-from ..engine import CAPTURE, Variable, enable_grad, handle, live, no_grad, stamp, thread, write
+from ..engine import CAPTURE, Variable, enable_grad, handle, here, live, no_grad, stamp, write
 from ..errors import ShapeError, StateError
 
 __all__ = ["Optimizer"]
@@ -70,37 +70,39 @@ class Optimizer:
         if closure is not None:
             with enable_grad():
                 loss = closure()
-        capturing = thread.mode & CAPTURE
-        written = []
+        capturing = here.thread.mode & CAPTURE
+        written: list[Variable] = []
         for group in self.param_groups:
             buffers = self.buffers(group)
-            stateless: dict[str, Any] = {"step": 0}
-            at_step, n = -1, {}  # the numbers hold for one step count; all parameters of a group are usually at the same one
-            for p in group["params"]:
-                g = p._grad
-                if g is None:
-                    continue
-                state = self._state_of(p, buffers) if buffers else stateless
-                if state["step"] != at_step:
-                    at_step = state["step"]
-                    n = self.numbers(group, at_step)
-                if capturing:
-                    self._capture(p, g, group, state, buffers)
-                elif buffers:
-                    change, new = self.change(p._data, g._data, tuple([state[name]._data for name in buffers]), n)
-                    np.subtract(p._data, change, out=p._data)
-                    for name, array in zip(buffers, new, strict=True):
-                        state[name]._data = array
-                    written.append(p)
-                else:
-                    change, _ = self.change(p._data, g._data, (), n)
-                    np.subtract(p._data, change, out=p._data)
-                    written.append(p)
-                if buffers:
-                    state["step"] += 1
+            if capturing:
+                self._capture(group, buffers)
+            elif buffers:
+                self._with_state(group, buffers, written)
+            else:
+                n = self.numbers(group, 0)
+                for p in group["params"]:
+                    if p._grad is not None:
+                        subtract(p._data, self.change(p._data, p._grad._data, (), n)[0])
+                        written.append(p)
         if written:
             stamp(*written)
         return loss
+
+    def _with_state(self, group: dict[str, Any], buffers: tuple[str, ...], written: list[Variable]) -> None:
+        at_step, n = -1, {}  # the numbers hold for one step count; all parameters of a group are usually at the same one
+        for p in group["params"]:
+            if p._grad is None:
+                continue
+            state = self._state_of(p, buffers)
+            if state["step"] != at_step:
+                at_step = state["step"]
+                n = self.numbers(group, at_step)
+            change, new = self.change(p._data, p._grad._data, tuple([state[name]._data for name in buffers]), n)
+            subtract(p._data, change)
+            for name, value in zip(buffers, new, strict=True):
+                state[name]._data = value
+            state["step"] += 1
+            written.append(p)
 
     def _state_of(self, p: Variable, buffers: tuple[str, ...]) -> dict[str, Any]:
         state = self.state.get(p)
@@ -111,17 +113,22 @@ class Optimizer:
                 state[name] = handle(p.face, np.zeros_like(p._data))
         return state
 
-    def _capture(self, p: Any, g: Any, group: dict[str, Any], state: dict[str, Any], buffers: tuple[str, ...]) -> None:
+    def _capture(self, group: dict[str, Any], buffers: tuple[str, ...]) -> None:
         """The same update on Tensors: each number is asked for again in each replay, and the step count goes on."""
-        n = {name: live(partial(self._number, group, state, name), p) if type(value) is float else value
-             for name, value in self.numbers(group, state["step"]).items()}
-        with no_grad():
-            change, new = self.change(p, g, tuple([state[name] for name in buffers]), n)
-            write(p, p - change)
-            for name, tensor in zip(buffers, new, strict=True):
-                write(state[name], tensor)
-        if buffers:
-            thread.tape.after.append(lambda: state.__setitem__("step", state["step"] + 1))
+        for p in group["params"]:
+            if p._grad is None:
+                continue
+            state = self._state_of(p, buffers) if buffers else {"step": 0}
+            n = {name: live(partial(self._number, group, state, name), p) if type(value) is float else value
+                 for name, value in self.numbers(group, state["step"]).items()}
+            with no_grad():
+                change, new = self.change(p, p._grad, tuple([state[name] for name in buffers]), n)
+                write(p, p - change)
+                for name, tensor in zip(buffers, new, strict=True):
+                    write(cast(Variable, state[name]), tensor)
+            advance = partial(_advance, state)
+            advance()
+            here.thread.tape.after.append(advance)
 
     def _number(self, group: dict[str, Any], state: dict[str, Any], name: str) -> float:
         return float(self.numbers(group, state["step"])[name])
@@ -178,3 +185,15 @@ class Optimizer:
         settings = ", ".join(f"{key}={value!r}" for key, value in self.param_groups[0].items()
                              if key != "params" and (key == "lr" or value != self.plain.get(key)))
         return f"{type(self).__name__}({settings})" + (f" of {len(self.param_groups)} groups" if len(self.param_groups) > 1 else "")
+
+
+def subtract(array: Any, change: Any) -> None:
+    """array -= change. NumPy looks long for an overlap where there is one entry: a copy is made sooner."""
+    if array.size == 1:
+        array[...] = array - change
+    else:
+        array -= change
+
+
+def _advance(state: dict[str, Any]) -> None:
+    state["step"] += 1

@@ -40,7 +40,6 @@ class Tensor(Operators):
         self.node = None
         self.index = 0
         self.name = name
-        self.written = None
         self.hooks = None
 
     # ---- the array
