@@ -108,6 +108,28 @@ def test_what_cannot_be_checked_says_so():
         verify.compare(lambda: x * 1, {"x": x})
 
 
+def test_kinks_are_no_errors_and_hide_none():
+    x = np.array([-1.0, 0.0, 2.0])
+    assert verify.gradcheck(tl.relu, x)  # at 0 every slope from 0 to 1 is right
+    assert verify.gradcheck(abs, x)
+    assert verify.gradcheck(lambda x: tl.maximum(x, 0.0), x)
+    with pytest.raises(GradcheckError, match="1 of 3 entries"):
+        verify.gradcheck(tl.Op("relu", lambda x: np.maximum(x, 0), lambda g, y, x: g * ((x > 0) - 1.0 * (x == 0))), x)  # -1 is not
+    with pytest.raises(GradcheckError, match="2 of 3 entries"):
+        verify.gradcheck(tl.Op("relu", lambda x: np.maximum(x, 0), lambda g, y, x: g * (x < 0)), x)
+
+
+@pytest.mark.parametrize("seed", range(12))
+def test_models_that_have_nearly_converged_are_not_accused(seed):
+    """Gradients near 0 under a curvature near 1: the difference's own error is then far above a millionth of the gradient."""
+    generator = np.random.default_rng(seed)
+    activation = [nn.Tanh, nn.ReLU, nn.Sigmoid][seed % 3]()
+    net = nn.Sequential(nn.Linear(2, 5, generator=generator), activation, nn.Linear(5, 1, generator=generator))
+    x, scale = tl.randn(8, 2, generator=generator), 10.0 ** (seed - 6)
+    target = net(x).detach() + 1e-3 * scale * tl.randn(8, 1, generator=generator)
+    assert verify.check_module(net, x, loss=lambda y: nn.functional.mse_loss(y, target) * scale)
+
+
 def test_nan_is_not_agreement():
     bad = tl.Op("bad", np.sin, lambda g, y, x: g * np.nan)
     with pytest.raises(GradcheckError):

@@ -53,7 +53,7 @@ def _power(a: Any, b: Any) -> Any:
 def _power_by_base(g: Any, y: Any, a: Any, b: Any) -> Any:
     if isinstance(b, int | float):
         return g * (b * _integer_power(a, b - 1)) if b else g * 0
-    return g * where(b == 0, 0, b * a ** (b - 1))
+    return g * (b * a ** where(b == 0, 1, b - 1))  # where b is 0 any exponent will do, and 1 makes no infinity
 
 
 def _integer_power(a: Any, b: float) -> Any:
@@ -86,14 +86,22 @@ def _clip(x: Any, low: Any, high: Any) -> Any:
 
 
 clip_op = Op("clip", _clip, lambda g, y, x, low, high: g * _inside(x, low, high),
-             lambda g, y, x, low, high: g * (x < low), lambda g, y, x, low, high: g * (x > high), broadcasts=True,
-             doc="y = min(max(x, low), high); the gradient passes where low <= x <= high, bounds included, else goes to the bound")
+             lambda g, y, x, low, high: g * _at_low(x, low, high), lambda g, y, x, low, high: g * _at_high(x, low, high), broadcasts=True,
+             doc="y = min(max(x, low), high); the gradient passes where low <= x <= high, bounds included, else goes to the bound that y is")
 
 
 def _inside(x: Any, low: Any, high: Any) -> Any:
     if low is None or high is None:
         return x >= low if high is None else x <= high
     return (x >= low) * (x <= high)
+
+
+def _at_low(x: Any, low: Any, high: Any) -> Any:
+    return x < low if high is None else (x < low) * (low < high)
+
+
+def _at_high(x: Any, low: Any, high: Any) -> Any:
+    return x > high if low is None else logical_or(x > high, low > high)
 
 
 def clip(a: Any, a_min: Any = None, a_max: Any = None, *, min: Any = None, max: Any = None) -> Any:

@@ -16,6 +16,8 @@ def _mse_loss(a: Any, b: Any) -> Any:
     if a.shape != b.shape:
         raise ShapeError(mismatch("mse_loss", a.shape, b.shape))
     d = a - b
+    if d.dtype.itemsize < 4:
+        return np.mean(d * d)  # float16 sums in float32
     return _total(d * d, None) / d.size
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations  # NumPy loads np.random when it is first touched, 11 ms: annotations must not touch it
 
 from functools import cache
+from threading import Lock
 from typing import Any
 
 import numpy as np
@@ -73,10 +74,18 @@ def linspace(start: float, stop: float, num: int = 50, dtype: Any = None, requir
     return _made(np.linspace(start, stop, num, dtype=dtype or get_default_dtype()), requires_grad)
 
 
+_lock = Lock()
+
+
 @cache
+def _generator() -> np.random.Generator:
+    return np.random.default_rng()
+
+
 def default_generator() -> np.random.Generator:
     """The generator of all draws that name none; made from the system's entropy when it is first asked for."""
-    return np.random.default_rng()
+    with _lock:  # two threads that ask first at once get the same one
+        return _generator()
 
 
 def manual_seed(seed: int) -> np.random.Generator:

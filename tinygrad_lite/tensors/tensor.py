@@ -160,21 +160,16 @@ class Tensor(Operators):
         entry: Any = hook if self.node is None else (self.index, hook)
         if owner.hooks is None:
             owner.hooks = []
-        owner.hooks.append(entry)
+        kept = 0 if isinstance(hook, _Keep) else sum(type(other) is tuple and isinstance(other[1], _Keep) for other in owner.hooks)
+        owner.hooks.insert(len(owner.hooks) - kept, entry)  # retain_grad sees what all hooks have made of the gradient
         return Removable(owner.hooks, entry)
 
     def retain_grad(self) -> None:
         """Fill `.grad` of this result, too, in later backward passes (adding up, as in a leaf)."""
         if self.node is None:
             return
-        me = weakref.ref(self)  # the node must not keep its own output alive: that would be a cycle
-
-        def keep(g: Tensor) -> None:
-            tensor = me()
-            if tensor is not None:
-                tensor._grad = g if tensor._grad is None else tensor._grad + g
-
-        self.register_hook(keep)
+        if not any(isinstance(hook, _Keep) and hook.tensor() is self for _, hook in self.node.hooks or ()):
+            self.register_hook(_Keep(self))
 
     # ---- conversion to Python, and NumPy's protocols
 
@@ -239,6 +234,18 @@ class Tensor(Operators):
 
 
 Tensor.face = Tensor
+
+
+class _Keep:
+    """The hook of retain_grad. The node must not keep its own output alive, which would be a cycle: the reference is weak."""
+
+    def __init__(self, tensor: Tensor) -> None:
+        self.tensor = weakref.ref(tensor)
+
+    def __call__(self, g: Tensor) -> None:
+        tensor = self.tensor()
+        if tensor is not None:
+            tensor._grad = g if tensor._grad is None else tensor._grad + g
 
 
 def _rebuild(kind: type, data: Any, requires_grad: bool, name: str | None) -> Any:

@@ -1,7 +1,10 @@
 """Gradients by central differences in float64, and how far a recorded gradient may be from them.
 
-One random cotangent v makes a scalar L = sum <v, output> of any outputs; then every entry of every input is moved up and down by h, and
-(L(x + h) - L(x - h)) / 2h is held against what the backward pass says. A cotangent of ones could hide errors that cancel.
+One random cotangent v makes a scalar L = sum <v, output> of any outputs; then every entry of every input is moved up and down, and
+D(h) = (L(x + h) - L(x - h)) / 2h is held against what the backward pass says. A cotangent of ones could hide errors that cancel.
+D(h) and D(2h) together give (4 D(h) - D(2h)) / 3, in which the error of order h^2 is gone (Richardson 1911), and |D(h) - D(2h)|, a bound
+for what is left. With S(h) = (L(x + h) - 2 L(x) + L(x - h)) / h, 2 S(h) - S(2h) vanishes where L is smooth; at a kink it is the jump of the
+slope, and any value between the two slopes is right.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -68,8 +71,9 @@ def compare(outputs: Callable[[], Any], leaves: Mapping[str, Variable], *, eps: 
     """Hold the gradients of `outputs()` with respect to float64 `leaves` against central differences, entry by entry.
 
     outputs computes from the leaves' own arrays, which are moved in place and put back. An entry agrees where
-    |analytic - numeric| <= atol + rtol |numeric|. atol None: ten times the rounding of the difference itself, eps |L| / h, so that
-    no fixed number hides a wrong gradient of small scale. eps: the step h relative to an input's largest entry (None: 6e-6).
+    |analytic - numeric| <= atol + rtol |numeric|. atol None: what the difference itself may be off, which is ten times its rounding
+    eps |L| / h, plus |D(h) - D(2h)|, plus half the jump of the slope at a kink; so no fixed number hides a wrong gradient of small scale.
+    eps: the step h relative to an input's largest entry (None: 6e-6).
     """
     for name, x in leaves.items():
         if x._data.dtype != np.float64:
@@ -91,29 +95,40 @@ def compare(outputs: Callable[[], Any], leaves: Mapping[str, Variable], *, eps: 
     rows = []
     for name, x in leaves.items():
         g = analytic[x] if x in analytic else np.zeros_like(x._data)
-        numeric, rounding = _difference(total, x._data, STEP if eps is None else eps)
-        rows.append(_row(name, np.asarray(g), numeric, (10 * rounding if atol is None else atol) + rtol * np.abs(numeric)))
+        numeric, uncertain = _difference(total, x._data, STEP if eps is None else eps)
+        rows.append(_row(name, np.asarray(g), numeric, (uncertain if atol is None else atol) + rtol * np.abs(numeric)))
     return Report(tuple(rows))
 
 
 def _difference(total: Callable[[], tuple[float, float]], array: Any, step: float) -> tuple[Any, Any]:
-    """dL/d(entry) for every entry, and the rounding error of each."""
+    """dL/d(entry) for every entry, extrapolated, and how far off it may be."""
     scale = float(np.max(np.abs(array), initial=0.0, where=np.isfinite(array))) or 1.0
-    numeric, rounding = np.zeros(array.shape), np.zeros(array.shape)
+    numeric, spread, rounding, jump = (np.zeros(array.shape) for _ in range(4))
+    middle, _ = total()
     for index in np.ndindex(array.shape):
-        kept = array[index]
-        try:
-            array[index] = kept + step * scale
-            up, high = total()
-            above = array[index]
-            array[index] = kept - step * scale
-            down, low = total()
-            width = above - array[index]  # the step as float64 has it
-        finally:
-            array[index] = kept
-        numeric[index] = (up - down) / width
-        rounding[index] = EPS * max(high, low) / abs(width)
-    return numeric, rounding
+        near, bend, rounding[index] = _central(total, array, index, step * scale, middle)
+        far, far_bend, _ = _central(total, array, index, 2 * step * scale, middle)
+        numeric[index] = (4 * near - far) / 3
+        spread[index] = abs(near - far)
+        jump[index] = abs(2 * bend - far_bend)
+    # one spread may be small by chance where rounding inside L rules; the median of all entries is not
+    return numeric, 10 * rounding + spread + (np.median(spread) if spread.size else 0.0) + jump / 2
+
+
+def _central(total: Callable[[], tuple[float, float]], array: Any, index: tuple[int, ...], h: float,
+             middle: float) -> tuple[float, float, float]:
+    """D(h) and S(h) for one entry, and the rounding error of D."""
+    kept = array[index]
+    try:
+        array[index] = kept + h
+        above = array[index]
+        up, high = total()
+        array[index] = kept - h
+        width = above - array[index]  # twice the step, as float64 has it
+        down, low = total()
+    finally:
+        array[index] = kept
+    return (up - down) / width, (up - 2 * middle + down) / (width / 2), EPS * max(high, low) / abs(width)
 
 
 def _row(name: str, analytic: Any, numeric: Any, allowed: Any) -> Row:
