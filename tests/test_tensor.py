@@ -79,6 +79,20 @@ def test_python_numbers_are_weak():
         assert y.dtype == np.float32
 
 
+def test_choosing_between_python_floats_gives_the_default_dtype():
+    x = tl.tensor([1.0, -1.0])
+    assert tl.where(x > 0, 1.0, 0.5).dtype == np.where(x > 0, 2, 0.5).dtype == np.float32
+    assert tl.where(x > 0, 1, 0).dtype == np.int64
+    assert tl.where(x > 0, x, 0.5).dtype == np.float32
+    with pytest.raises(TypeError):
+        np.where(x > 0)
+
+
+def test_complex_numbers_are_refused():
+    with pytest.raises(DtypeError, match="gradients here are of real numbers"):
+        tl.tensor([1.0]) * 1j
+
+
 def test_operators_in_both_orders():
     a = np.array([1.0, 4.0])
     x = tl.tensor(a)
@@ -111,6 +125,8 @@ def test_numpy_functions_without_a_rule_say_so():
     x = tl.tensor([1.0, 2.0], requires_grad=True)
     with pytest.raises(TypeError, match=r"np\.median has no gradient rule here, so it does not take Tensors"):
         np.median(x)
+    with pytest.raises(TypeError, match=r"np\.linalg\.norm has no gradient rule here"):
+        np.linalg.norm(x)
     with pytest.raises(TypeError, match=r"np\.spacing has no gradient rule"):
         np.spacing(x)
     with pytest.raises(TypeError, match="out="):

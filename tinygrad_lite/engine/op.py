@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 from numpy import ndarray
 
+from ..errors import DtypeError
 from .modes import CAPTURE, RECORD, here
 from .origin import describe, module_path, where
 from .record import Node, Variable, birth, handle, made_by
@@ -74,6 +75,8 @@ class Op:
                 arrays.append(x._data)
             elif type(x) is list or type(x) is tuple:
                 return self(*_without_lists(args), **params)
+            elif type(x) is complex:
+                raise DtypeError(f"{self.name}() of a Tensor and the complex number {x}: gradients here are of real numbers")
             else:
                 arrays.append(x)
         if tensor is None:

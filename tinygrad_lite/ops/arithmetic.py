@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from ..engine import Op
+from ..engine import Op, get_default_dtype
 from .elementary import log
 
 __all__ = ["abs", "add", "clip", "divide", "equal", "floor_divide", "greater", "greater_equal", "isfinite", "isinf", "isnan", "less",
@@ -116,9 +116,19 @@ def clip(a: Any, a_min: Any = None, a_max: Any = None, *, min: Any = None, max: 
     return clip_op(a, low, high)
 
 
-where: Op = Op("where", np.where, None, lambda g, y, condition, a, b: where(condition, g, 0),
-           lambda g, y, condition, a, b: where(condition, 0, g), broadcasts=True,
-           doc="y = a where condition, else b. Both are computed before: nan in the one not chosen gives a nan gradient there")
+where_op: Op = Op("where", np.where, None, lambda g, y, condition, a, b: where_op(condition, g, 0),
+                  lambda g, y, condition, a, b: where_op(condition, 0, g), broadcasts=True,
+                  doc="y = a where condition, else b. Both are computed before: nan in the one not chosen gives a nan gradient there")
+
+
+def where(condition: Any, a: Any, b: Any) -> Any:
+    """a where condition, else b, entry by entry. Two Python floats take the default dtype: a float32 network stays float32.
+
+    Both are computed before: where(x > 0, log(x), 0) has the gradient nan at 0. Choose the argument first: log(where(x > 0, x, 1)).
+    """
+    if isinstance(a, int | float) and isinstance(b, int | float) and (type(a) is float or type(b) is float):
+        a = np.asarray(a, get_default_dtype())
+    return where_op(condition, a, b)
 
 
 greater = Op("greater", np.greater, None, None, doc="a > b")

@@ -3,8 +3,8 @@
 Called `tensors` because `tl.tensor` is a function, and a folder and a public function never share a name.
 """
 
+from ..engine import get_default_dtype, set_default_dtype
 from .create import arange, default_generator, eye, from_numpy, full, linspace, manual_seed, ones, rand, randn, tensor, zeros
-from .dtypes import get_default_dtype, set_default_dtype
 from .gradients import grad
 from .tensor import Tensor
 

@@ -8,10 +8,10 @@ from typing import Any
 
 import numpy as np
 
-from ..engine import handle
+from ..engine import get_default_dtype, handle
 from ..errors import DtypeError
 from ..ops import random
-from .dtypes import as_array, check_differentiable, get_default_dtype
+from .dtypes import as_array, check_differentiable
 from .tensor import Tensor
 
 __all__ = ["arange", "default_generator", "eye", "from_numpy", "full", "linspace", "manual_seed", "ones", "rand", "randn",

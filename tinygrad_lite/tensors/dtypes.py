@@ -1,4 +1,4 @@
-"""From what users have (numbers, lists, arrays, Tensors) to arrays, and the dtype that Python's own numbers take.
+"""From what users have (numbers, lists, arrays, Tensors) to arrays.
 
 An array keeps its dtype. Python floats, bare or in lists, have none: they take the default, float32; ints and bools stay ints and bools.
 """
@@ -7,27 +7,10 @@ from typing import Any
 
 import numpy as np
 
-from ..engine import Variable
+from ..engine import Variable, get_default_dtype
 from ..errors import DtypeError
 
-__all__ = ["as_array", "check_differentiable", "get_default_dtype", "set_default_dtype"]
-
-_default: np.dtype[Any] = np.dtype(np.float32)
-
-
-def get_default_dtype() -> np.dtype[Any]:
-    """The dtype of Tensors made from Python floats, and of parameters: float32 unless set."""
-    return _default
-
-
-def set_default_dtype(dtype: Any) -> None:
-    """Make `dtype`, a float dtype, the default for Python floats and parameters. It holds for all threads."""
-    global _default
-    new = np.dtype(dtype)
-    if new.kind != "f":
-        raise DtypeError(f"the default dtype must be a float dtype, not {new}")
-    _default = new
-
+__all__ = ["as_array", "check_differentiable"]
 
 def as_array(data: Any, dtype: Any = None, copy: bool | None = None) -> Any:
     """The array of `data`: of a Tensor its own, of lists and numbers a new one. copy=True: never shared; None: shared where it can be."""
@@ -38,7 +21,7 @@ def as_array(data: Any, dtype: Any = None, copy: bool | None = None) -> Any:
     else:
         array = np.array([x._data if isinstance(x, Variable) else x for x in data] if isinstance(data, list | tuple) else data, dtype=dtype)
         if dtype is None and array.dtype == np.float64 and not _has_dtype(data):
-            array = array.astype(_default)
+            array = array.astype(get_default_dtype())
     if array.dtype.kind not in "biuf":
         raise DtypeError(f"a Tensor holds real numbers, not {array.dtype}: {str(data)[:60]}")
     return array

@@ -45,7 +45,8 @@ def call_function(function: Callable[..., Any], args: Iterable[Any], keywords: d
     """`__array_function__`: np.concatenate([t, u]), np.where(t > 0, t, 0), np.sum(t)."""
     ours = _functions.get(function)
     if ours is None:
-        raise _missing(getattr(function, "__name__", str(function)))
+        module = getattr(function, "__module__", "numpy").removeprefix("numpy").strip(".")
+        raise _missing(".".join([*([module] if module else []), getattr(function, "__name__", str(function))]))
     return ours(*args, **keywords)
 
 
