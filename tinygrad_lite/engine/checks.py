@@ -29,10 +29,13 @@ def dropped(node: Node) -> GradError:
                      "  To go through it again, leave retain_graph=True in the first backward().")
 
 
-def check_unchanged(node: Node) -> None:
-    """Raise if the memory of an input or output of `node` was written since, and a rule that will run needs the value it had."""
+def check_unchanged(node: Node, tensors: bool) -> None:
+    """Raise if the memory of an input or output of `node` was written since, and a rule that will run needs the value it had.
+
+    Rules on arrays read those of the forward pass, so a Tensor that was given another array since does no harm; rules on Tensors would see it.
+    """
     for i, x in enumerate(node.inputs):
-        mark = writes.of(x._data) if isinstance(x, Variable) else None
+        mark = writes.of(x._data if tensors else node.arrays[i]) if isinstance(x, Variable) else None
         if mark is not None and mark[0] > node.birth and _needs(node, i):
             raise _changed(f"leaf {x.name!r}" if x.name else f"input {i}", node, mark)
     for k, y in enumerate(node.output if type(node.output) is tuple else (node.output,)):
@@ -52,7 +55,7 @@ def _needs(node: Node, position: int | None) -> bool:
     rules are asked: run with a stand-in that has no value, those raise."""
     op, y = node.op, node.output
     g = tuple([np.zeros_like(part) for part in y]) if type(y) is tuple else np.zeros_like(y)
-    arrays = [x._data if isinstance(x, Variable) else x for x in node.inputs]
+    arrays = list(node.arrays)
     if position is None:
         y = tuple([_Facts(part) for part in y]) if type(y) is tuple else _Facts(y)
     else:

@@ -5,6 +5,7 @@ forward, so a graph has no cycles and is freed by reference counts alone, as soo
 """
 
 import itertools
+from collections.abc import Sequence
 from types import CodeType
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -36,12 +37,13 @@ class Variable:
 class Node:
     """One call of an op. `inputs` are as they were passed: Tensors, arrays and Python numbers."""
 
-    __slots__ = ("op", "inputs", "params", "output", "birth", "code", "lasti", "scope", "hooks")
+    __slots__ = ("op", "inputs", "arrays", "params", "output", "birth", "code", "lasti", "scope", "hooks")
 
-    def __init__(self, op: "Op", inputs: tuple[Any, ...], params: dict[str, Any], output: Any, birth: int, code: CodeType,
-                 lasti: int, scope: Scope | None) -> None:
+    def __init__(self, op: "Op", inputs: tuple[Any, ...], arrays: Sequence[Any], params: dict[str, Any], output: Any, birth: int,
+                 code: CodeType, lasti: int, scope: Scope | None) -> None:
         self.op = op
         self.inputs = inputs
+        self.arrays = arrays  # the same without Tensors: the arrays that the forward pass read
         self.params = params
         self.output = output  # the array, or a tuple of arrays; None: dropped by backward(retain_graph=False)
         self.birth = birth  # an input is always older than what is made of it

@@ -52,13 +52,13 @@ def sweep(roots: Sequence[Variable], seeds: Sequence[Any], create_graph: bool = 
             if y is None:
                 raise dropped(node)
             if node.birth < last_write:
-                check_unchanged(node)
+                check_unchanged(node, tensors)
             if tensors:
                 thread.scope = node.scope
                 args: Any = inputs
                 y = _handles(node)
             else:
-                args = [x._data if isinstance(x, Variable) else x for x in inputs]
+                args = node.arrays
             if type(y) is tuple:
                 g = tuple([np.zeros_like(part) if g_part is None else g_part for g_part, part in zip(g, node.output, strict=True)])
             if node.hooks is not None:
@@ -90,7 +90,7 @@ def sweep(roots: Sequence[Variable], seeds: Sequence[Any], create_graph: bool = 
                     pending[maker] = gx
                     heappush(heap, (-maker.birth, maker))
             if dropped_at is not None:
-                node.inputs, node.output = dropped_at, None
+                node.inputs, node.arrays, node.output = dropped_at, (), None
         if plan is not None:
             leaves = plan.found(leaves)
         return [(x, g if type(g) is ndarray and g.dtype is x._data.dtype and x.hooks is None else _finish(x, g)) for x, g in leaves.items()]

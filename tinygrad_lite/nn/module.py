@@ -37,8 +37,9 @@ class Module:
     """Subclass it, make parts in `__init__`, compute in `forward(self, ...)`, call the object."""
 
     training: bool = True
-    _before: list[Any] | None = None  # forward pre-hooks
-    _after: list[Any] | None = None  # forward hooks
+    _hooked: bool = False  # were there ever hooks?
+    _before: list[Any] = []  # forward pre-hooks; a module that gets one gets a list of its own
+    _after: list[Any] = []  # forward hooks
     _buffers: dict[str, bool] | None = None  # attribute name -> is it part of the state_dict
     _inside: bool = False  # is `forward` this package's own code? Then its ops belong to the line that called the module
 
@@ -56,20 +57,23 @@ class Module:
         code, lasti = (scope.code, scope.lasti) if scope is not None and scope.inside else where(getframe(1), scope)
         thread.scope = Scope(ref(self), type(self), scope, code, lasti, self._inside)
         try:
-            if self._before:
-                for hook in tuple(self._before):
-                    changed = hook(self, args)
-                    if changed is not None:
-                        args = changed if isinstance(changed, tuple) else (changed,)
-            result = self.forward(*args, **keywords) if keywords else self.forward(*args)
-            if self._after:
-                for hook in tuple(self._after):
-                    changed = hook(self, args, result)
-                    if changed is not None:
-                        result = changed
-            return result
+            if self._hooked:
+                return self._with_hooks(args, keywords)
+            return self.forward(*args, **keywords) if keywords else self.forward(*args)
         finally:
             thread.scope = scope
+
+    def _with_hooks(self, args: tuple[Any, ...], keywords: dict[str, Any]) -> Any:
+        for hook in tuple(self._before):
+            changed = hook(self, args)
+            if changed is not None:
+                args = changed if isinstance(changed, tuple) else (changed,)
+        result = self.forward(*args, **keywords)
+        for hook in tuple(self._after):
+            changed = hook(self, args, result)
+            if changed is not None:
+                result = changed
+        return result
 
     # ---- what is inside
 
@@ -169,12 +173,12 @@ class Module:
 
     def register_forward_pre_hook(self, hook: Callable[["Module", tuple[Any, ...]], Any]) -> Removable:
         """Call hook(module, args) before forward; what it returns, if not None, replaces the arguments."""
-        self._before = [*(self._before or []), hook]
+        self._hooked, self._before = True, [*self._before, hook]
         return Removable(self._before, hook)
 
     def register_forward_hook(self, hook: Callable[["Module", tuple[Any, ...], Any], Any]) -> Removable:
         """Call hook(module, args, output) after forward; what it returns, if not None, replaces the output."""
-        self._after = [*(self._after or []), hook]
+        self._hooked, self._after = True, [*self._after, hook]
         return Removable(self._after, hook)
 
     # ---- state
