@@ -6,6 +6,8 @@ from NumPy's public function or a formula; it is applied to the bare arrays.
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from importlib import import_module
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -160,3 +162,9 @@ CASES: list[Case] = [
 
 # no array goes in, so there is nothing to differentiate: tests/test_random.py
 WITHOUT_INPUTS = {"normal", "uniform"}
+
+
+def all_cases() -> tuple[list[Case], set[str]]:
+    """The lines of this file and of every `cases_*.py` beside it, and the ops that take no array."""
+    rooms = [import_module(path.stem) for path in sorted(Path(__file__).parent.glob("cases_*.py"))]
+    return CASES + [case for room in rooms for case in room.CASES], WITHOUT_INPUTS

@@ -4,13 +4,14 @@ from typing import Any
 
 import numpy as np
 import pytest
-from cases import CASES, WITHOUT_INPUTS, Case
+from cases import Case, all_cases
 
 import tinygrad_lite as tl
 from tinygrad_lite.engine import Variable, capture
 from tinygrad_lite.ops import table
 from tinygrad_lite.verify import gradcheck, gradgradcheck
 
+CASES, WITHOUT_INPUTS = all_cases()
 every = pytest.mark.parametrize("case", CASES, ids=lambda case: case.id)
 DIFFERENTIABLE = [case for case in CASES if table[case.op].differentiable]
 differentiable = pytest.mark.parametrize("case", DIFFERENTIABLE, ids=lambda case: case.id)
