@@ -9,12 +9,14 @@ from collections.abc import Sequence
 from types import CodeType
 from typing import TYPE_CHECKING, Any, ClassVar
 
+import numpy as np
+
 from .origin import Scope, describe, module_path
 
 if TYPE_CHECKING:
     from .op import Op
 
-__all__ = ["Node", "Removable", "Variable", "birth", "handle", "made_by"]
+__all__ = ["Node", "Removable", "Variable", "birth", "handle", "made_by", "on_numpy"]
 
 birth = itertools.count(1).__next__  # one clock for all: the order of nodes, and of writes among them
 
@@ -70,6 +72,11 @@ def handle(face: type, data: Any, requires_grad: bool = False, node: Node | None
     tensor.name = None
     tensor.hooks = None
     return tensor
+
+
+def on_numpy(x: Any) -> bool:
+    """Is `x`, or what a Tensor `x` holds, NumPy's own array, and not another library's?"""
+    return type(x._data if isinstance(x, Variable) else x) is np.ndarray
 
 
 class Removable:

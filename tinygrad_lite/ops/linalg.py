@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from ..engine import Op
+from ..engine import Op, on_numpy
 from .shape import broadcast_to, expand_dims
 
 __all__ = ["dot", "einsum", "linear", "matmul", "outer"]
@@ -126,7 +126,7 @@ def _linear_by_weight(g: Any, y: Any, x: Any, weight: Any, bias: Any) -> Any:
 
 
 def _linear_by_bias(g: Any, y: Any, x: Any, weight: Any, bias: Any) -> Any:
-    if x.ndim == 2 and x.shape[0] <= 1024:  # as a product with ones BLAS sums the rows two to four times sooner
+    if x.ndim == 2 and x.shape[0] <= 1024 and on_numpy(g):  # as a product with ones BLAS sums the rows two to four times sooner
         return np.dot(_ones(x.shape[0], g.dtype), g)
     return g
 
