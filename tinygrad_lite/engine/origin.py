@@ -6,10 +6,11 @@ when an error or a picture asks for them.
 
 import linecache
 import os
+from collections.abc import Iterable
 from types import CodeType, FrameType
 from typing import Any
 
-__all__ = ["Scope", "describe", "module_path", "source_line", "where"]
+__all__ = ["Scope", "describe", "module_path", "parameter_paths", "source_line", "where"]
 
 _PACKAGE = os.path.dirname(os.path.dirname(os.path.abspath(__file__))) + os.sep
 
@@ -91,3 +92,21 @@ def module_path(scope: Scope | None) -> str:
         if name is not None:
             return name or entry.kind.__name__
     return ".".join(entry.kind.__name__ for entry in reversed(stack))
+
+
+def parameter_paths(nodes: Iterable[Any]) -> dict[int, str]:
+    """id of a parameter -> its path in the outermost module that ran, for the modules in whose calls `nodes` were made."""
+    paths: dict[int, str] = {}
+    seen: set[int] = set()
+    for node in nodes:
+        scope: Scope | None = node.scope
+        while scope is not None and scope.parent is not None:
+            scope = scope.parent
+        if scope is None or id(scope) in seen:
+            continue
+        seen.add(id(scope))
+        owner = scope.owner()
+        if owner is not None:
+            for path, parameter in owner.named_parameters():
+                paths.setdefault(id(parameter), path)
+    return paths

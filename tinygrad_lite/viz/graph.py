@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from ..engine import Scope, Variable, describe, module_path, newest_first
+from ..engine import Variable, describe, module_path, newest_first, parameter_paths
 
 __all__ = ["Card", "Graph", "graph"]
 
@@ -44,7 +44,7 @@ def graph(root: Any, names: Mapping[str, Any] | None = None) -> Graph:
         if not isinstance(r, Variable):
             raise TypeError(f"a graph is made from Tensors, not from {type(r).__name__}")
     nodes = newest_first(roots)[::-1]
-    held = _held(nodes)
+    held = parameter_paths(nodes)
     known = held | {id(x): name for name, x in (names or {}).items() if isinstance(x, Variable)}
     cards: list[Card] = []
     number: dict[int, int] = {}  # id of a node, leaf or constant array -> its card
@@ -84,24 +84,6 @@ def graph(root: Any, names: Mapping[str, Any] | None = None) -> Graph:
                           describe(node.code, node.lasti), True))
     ends = tuple([card_of(r) for r in roots])  # may add a card: a root may be a leaf
     return Graph(tuple(cards), ends)
-
-
-def _held(nodes: Sequence[Any]) -> dict[int, str]:
-    """id of a parameter -> its path in the outermost module that ran."""
-    found: dict[int, str] = {}
-    seen: set[int] = set()
-    for node in nodes:
-        scope: Scope | None = node.scope
-        while scope is not None and scope.parent is not None:
-            scope = scope.parent
-        if scope is None or id(scope) in seen:
-            continue
-        seen.add(id(scope))
-        owner = scope.owner()
-        if owner is not None:
-            for path, parameter in owner.named_parameters():
-                found.setdefault(id(parameter), path)
-    return found
 
 
 def _short(value: Any) -> str:
