@@ -97,6 +97,27 @@ def test_scale_hides_nothing(scale: float) -> None:
     assert verify.audit((np.sin(x) * scale).sum())
 
 
+def test_a_rule_that_is_right_once_and_wrong_twice_is_found_at_second_order() -> None:
+    hidden = Op("hidden", np.cos, lambda g, y, x: g * np.cos(x))  # should be -sin
+    half_right = Op("half_right", np.sin, lambda g, y, x: g * hidden(x))
+    x = tl.tensor(np.array([0.5, -1.0, 2.0]), requires_grad=True)
+    loss = (half_right(x) ** 2).sum()
+    assert verify.audit(loss)
+    report = verify.audit(loss, order=2)
+    assert [(edge.node.op.name, edge.order) for edge in report.wrong] == [("half_right", 2)]
+    assert "differentiated once more it gives" in report.table()
+    with pytest.raises(ValueError, match="order is 1 or 2"):
+        verify.audit(loss, order=3)
+
+
+@pytest.mark.parametrize("case", CASES, ids=lambda case: case.id)
+def test_right_rules_are_not_accused_at_second_order(case: Case) -> None:
+    loss, leaves = graph(table[case.op], case)
+    if any(isinstance(x, Variable) for x in leaves):
+        report = verify.audit(loss, order=2)
+        assert report, report.table()
+
+
 def wrong_network() -> tuple[nn.Module, Any]:
     bad = tl.Op("tanh", np.tanh, lambda g, y, x: g * (1 - y))
 

@@ -173,6 +173,8 @@ def newest_first(roots: Sequence[Variable]) -> list[Node]:
 
 def unbroadcast(g: Any, shape: tuple[int, ...]) -> Any:
     """Sum `g` over the axes along which an input of `shape` was broadcast: the transpose of broadcasting."""
+    if g.shape == shape:
+        return g
     extra = g.ndim - len(shape)
     if g.shape[extra:] == shape:
         return np.add.reduce(g, tuple(range(extra)) if extra > 1 else 0)

@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from ..engine import Node, Variable, named, newest_first, parameter_paths, sweep, unbroadcast
+from ..engine import Node, Variable, enable_grad, handle, named, newest_first, parameter_paths, sweep, unbroadcast
 from ..errors import GradcheckError, GradError
 from .differences import EPS, STEP
 
@@ -33,6 +33,7 @@ class Edge:
     analytic: float
     numeric: float
     allowed: float
+    order: int = 1  # 2: the gradient of the rule itself
 
     @property
     def error(self) -> float:
@@ -92,8 +93,8 @@ class Audit:
     def table(self) -> str:
         """The verdict, then a line for each thing that is not as it should be, with the user's line of code."""
         lines = [self.verdict()]
-        lines += [f"  wrong rule   {named(edge.node)}, input {edge.position}: the rule gives {edge.analytic:.6g}, the difference {edge.numeric:.6g}"
-                  for edge in self.wrong]
+        lines += [f"  wrong rule   {named(edge.node)}, input {edge.position}: {_WHAT[edge.order]} {edge.analytic:.6g}, "
+                  f"the difference {edge.numeric:.6g}" for edge in self.wrong]
         lines += [f"  changed      {named(node)}" for node in self.changed]
         lines += [f"  victim       {leaf.name}: relative error {leaf.error:.1e}" for leaf in self.victims]
         lines += [f"  {edge.verdict:12} {named(edge.node)}, input {edge.position}" for edge in self.edges if edge.verdict in (KINK, UNKNOWN)]
@@ -107,13 +108,19 @@ class Audit:
             raise GradcheckError(self.table())
 
 
-def audit(root: Any, *, seed: int = 0) -> Audit:
+_WHAT = {1: "the rule gives", 2: "differentiated once more it gives"}
+
+
+def audit(root: Any, *, order: int = 1, seed: int = 0) -> Audit:
     """Check every recorded node that `root` (a Tensor, or a sequence of them) was made by.
 
     Each rule gets a random cotangent v, and <rule(v), u> is held against the extrapolated central difference of <v, forward> along a random
     direction u, in float64. Entries that are huge (a mask of -1e9) are replaced by ordinary ones of the same sign; at a kink a second, moved
-    point is tried. Costs about four forward passes for the rules and four for the leaves. Raises GradError for a graph that was dropped.
+    point is tried. order=2 also differentiates each rule once more, and asks the same of that. Costs about four forward passes for the
+    rules and four for the leaves. Raises GradError for a graph that was dropped.
     """
+    if order not in (1, 2):
+        raise ValueError(f"order is 1 or 2, not {order}")
     roots: Sequence[Variable] = [root] if isinstance(root, Variable) else list(root)
     nodes = newest_first(roots)
     dropped = next((node for node in nodes if node.output is None), None)
@@ -121,6 +128,8 @@ def audit(root: Any, *, seed: int = 0) -> Audit:
         raise GradError("the graph was dropped by backward(retain_graph=False): there is nothing left to audit")
     rng = np.random.default_rng(seed)
     edges = [edge for node in nodes for edge in _node_edges(node, rng)]
+    if order == 2:
+        edges += [edge for node in nodes for edge in _second(node, rng)]
     changed = [node for node in nodes if not _still_gives(node)]
     return Audit(tuple(edges), tuple(_leaves(roots, nodes, rng)) if not changed else (), tuple(changed))
 
@@ -168,6 +177,44 @@ def _compare(node: Node, arrays: list[Any], positions: list[int], rng: np.random
 
         slope = _slope(along)
     return Edge(node, positions[0], _judge(analytic, slope), analytic, slope.numeric, slope.allowed)
+
+
+def _second(node: Node, rng: np.random.Generator) -> list[Edge]:
+    """The rules of one node as functions of cotangent and inputs: their recorded gradient against their own difference."""
+    op, params, face = node.op, node.params, next(x.face for x in node.inputs if isinstance(x, Variable))
+    positions = [i for i, x in enumerate(node.inputs) if isinstance(x, Variable) and x._requires_grad and _rule(node, i) is not None]
+    arrays = [_ordinary(a, rng) if _is_float(a) else a for a in node.arrays]
+    with np.errstate(all="ignore"):
+        y = _outputs(op.forward(*arrays, **params))
+        v = [_signs(part.shape, rng) if _is_float(part) else None for part in y]
+        u = [_signs(a.shape, rng) * _scale(a) if _is_float(a) else 0.0 for a in arrays]
+        uv = [0.0 if c is None else _signs(c.shape, rng) for c in v]
+        edges = []
+        for i in positions:
+            w = _signs(arrays[i].shape, rng)
+
+            def first(xs: Sequence[Any], cotangents: Sequence[Any], i: int = i) -> Any:
+                out = op(*xs, **params)
+                several = type(out) is tuple
+                g = tuple([np.zeros_like(part) if c is None else c for c, part in zip(cotangents, out, strict=True)]) if several else cotangents[0]
+                gx = _rule(node, i)(g, out, *xs, **params)  # type: ignore[misc]
+                return gx if gx.shape == arrays[i].shape else unbroadcast(gx, arrays[i].shape)
+
+            def along(t: float, first: Any = first, w: Any = w) -> tuple[float, float]:
+                moved = [a + t * d if _is_float(a) else a for a, d in zip(arrays, u, strict=True)]
+                return _weighed([first(moved, [c if c is None else c + t * d for c, d in zip(v, uv, strict=True)])], [w])
+
+            xs = [handle(face, a.copy(), True) if _is_float(a) else a for a in arrays]
+            vs = [c if c is None else handle(face, c.copy(), True) for c in v]
+            with enable_grad():
+                gx = first(xs, vs)
+            if not (isinstance(gx, Variable) and gx._requires_grad):
+                continue
+            flow = dict(sweep([gx], [w], targets=[x for x in [*xs, *vs] if isinstance(x, Variable)]))
+            analytic = sum(float(np.sum(flow[x] * d)) for x, d in zip([*xs, *vs], [*u, *uv], strict=True) if isinstance(x, Variable) and x in flow)
+            slope = _slope(along)
+            edges.append(Edge(node, i, _judge(analytic, slope), analytic, slope.numeric, slope.allowed, 2))
+    return edges
 
 
 @dataclass(frozen=True)
