@@ -3,6 +3,6 @@
 from .engine import enable_grad, is_grad_enabled, no_grad
 from .tensors import grad
 from .tensors.gradients import backward
-from .verify import gradcheck, gradgradcheck
+from .verify import detect_anomaly, gradcheck, gradgradcheck
 
-__all__ = ["backward", "enable_grad", "grad", "gradcheck", "gradgradcheck", "is_grad_enabled", "no_grad"]
+__all__ = ["backward", "detect_anomaly", "enable_grad", "grad", "gradcheck", "gradgradcheck", "is_grad_enabled", "no_grad"]

@@ -5,6 +5,7 @@
     ├── DtypeError        (TypeError)         a dtype that cannot do what is asked: an integer gradient
     ├── GradError         (RuntimeError)      a backward pass that cannot be run, or would be wrong
     ├── GradcheckError    (AssertionError)    a gradient that differs from its finite difference
+    ├── AnomalyError      (ArithmeticError)   the first nan or infinity, under detect_anomaly
     ├── StateError        (KeyError)          a state_dict that does not fit its module or optimizer
     ├── DataError         (ValueError)        a table that cannot be trained on
     ├── DivergenceError   (ArithmeticError)   a training whose loss left the finite numbers
@@ -13,7 +14,7 @@
 An exception that NumPy raises inside an op keeps its type and gains a note (`BaseException.add_note`) with op and line.
 """
 
-__all__ = ["DataError", "DivergenceError", "DtypeError", "GradError", "GradcheckError", "MissingExtra", "ShapeError",
+__all__ = ["AnomalyError", "DataError", "DivergenceError", "DtypeError", "GradError", "GradcheckError", "MissingExtra", "ShapeError",
            "StateError", "TinygradError"]
 
 
@@ -35,6 +36,10 @@ class GradError(TinygradError, RuntimeError):
 
 class GradcheckError(TinygradError, AssertionError):
     """A gradient differs from its finite difference by more than the tolerance."""
+
+
+class AnomalyError(TinygradError, ArithmeticError):
+    """An op, or a backward rule, made nan or inf of finite numbers; the message names it."""
 
 
 class StateError(TinygradError, KeyError):

@@ -9,9 +9,9 @@ from typing import Any
 
 from .origin import Scope
 
-__all__ = ["CAPTURE", "RECORD", "Thread", "enable_grad", "here", "is_grad_enabled", "no_grad"]
+__all__ = ["ANOMALY", "CAPTURE", "RECORD", "Thread", "enable_grad", "here", "is_grad_enabled", "no_grad"]
 
-RECORD, CAPTURE = 1, 2  # bits of Thread.mode
+RECORD, CAPTURE, ANOMALY = 1, 2, 4  # bits of Thread.mode
 
 
 class Thread:

@@ -14,7 +14,8 @@ import numpy as np
 from numpy import ndarray
 
 from ..errors import DtypeError
-from .modes import CAPTURE, RECORD, here
+from .finite import check_forward
+from .modes import ANOMALY, CAPTURE, RECORD, here
 from .origin import describe, module_path, where
 from .record import Node, Variable, birth, handle, made_by
 
@@ -84,13 +85,15 @@ class Op:
         try:
             y = self.forward(*arrays, **params) if params else self.forward(*arrays)
         except Exception as error:
-            error.add_note(self._failure(args, params))
+            error.add_note(self.failure(args, params))
             raise
         if type(y) is not ndarray:
             y = _arrays(y)
         thread = here.thread
         mode = thread.mode
         if not requires_grad or mode != RECORD or not self.differentiable:
+            if mode & ANOMALY:
+                check_forward(self, args, params, arrays, y)
             requires_grad = requires_grad and self.differentiable and mode & RECORD != 0
             if not (requires_grad or mode & CAPTURE):
                 return tuple([handle(tensor.face, part) for part in y]) if type(y) is tuple else handle(tensor.face, y)
@@ -140,7 +143,7 @@ class Op:
                                 f"Pass a plain value, such as {name}.item()")
         return arrays, full
 
-    def _failure(self, args: tuple[Any, ...], params: dict[str, Any]) -> str:
+    def failure(self, args: tuple[Any, ...], params: dict[str, Any]) -> str:
         """The note on an exception from inside forward: op, shapes, module, the user's line, and who made the inputs."""
         shapes = ", ".join(str(getattr(x, "shape", x)) for x in args)
         given = "".join(f", {name}={value!r}" for name, value in params.items())

@@ -15,7 +15,8 @@ from numpy import ndarray
 
 from ..errors import ShapeError
 from .checks import check_unchanged, dropped, named
-from .modes import CAPTURE, RECORD, here
+from .finite import check_backward
+from .modes import ANOMALY, CAPTURE, RECORD, here
 from .origin import where
 from .record import Node, Variable, handle
 from .writes import writes
@@ -40,6 +41,7 @@ def sweep(roots: Sequence[Variable], seeds: Sequence[Any], create_graph: bool = 
     pending: dict[Node, Any] = {}  # gradient of a node's output, as far as it has arrived; a list, for several outputs
     leaves: dict[Variable, Any] = {}
     last_write = writes.last
+    watching = mode & ANOMALY
     if tensors:
         thread.mode = mode | RECORD if create_graph else mode & ~RECORD
     try:
@@ -74,6 +76,8 @@ def sweep(roots: Sequence[Variable], seeds: Sequence[Any], create_graph: bool = 
                 except Exception as error:
                     error.add_note(f"in the backward rule of {named(node)}, for input {_position(inputs, x)}")
                     raise
+                if watching:
+                    check_backward(node, _position(inputs, x), g, gx)
                 shape = x._data.shape
                 if gx.shape != shape:
                     if not op.broadcasts:

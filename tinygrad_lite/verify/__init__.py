@@ -1,7 +1,9 @@
 """Are the gradients right? Recorded gradients against finite differences, in float64, of functions and of whole models."""
 
+from .anomaly import detect_anomaly
 from .audit import Audit, audit
+from .claims import check
 from .differences import Report, Row, compare
 from .gradcheck import check_module, gradcheck, gradgradcheck
 
-__all__ = ["Audit", "Report", "Row", "audit", "check_module", "compare", "gradcheck", "gradgradcheck"]
+__all__ = ["Audit", "Report", "Row", "audit", "check", "check_module", "compare", "detect_anomaly", "gradcheck", "gradgradcheck"]

@@ -16,7 +16,7 @@ import numpy as np
 from ..engine import Variable, no_grad, sweep
 from ..errors import DtypeError, GradError
 
-__all__ = ["Report", "Row", "compare"]
+__all__ = ["EPS", "STEP", "Report", "Row", "compare", "difference_report"]
 
 EPS = float(np.finfo(np.float64).eps)
 STEP = EPS ** (1 / 3)  # balances the truncation h^2 f'''/6 against the rounding eps f / h: both near 4e-11 for f, f''' near 1
@@ -92,10 +92,17 @@ def compare(outputs: Callable[[], Any], leaves: Mapping[str, Variable], *, eps: 
         flat = np.concatenate(terms) if terms else np.zeros(0)
         return float(flat.sum()), float(np.abs(flat).sum())
 
+    pairs = {name: (x._data, analytic[x] if x in analytic else np.zeros_like(x._data)) for name, x in leaves.items()}
+    return difference_report(total, pairs, eps=eps, atol=atol, rtol=rtol)
+
+
+def difference_report(total: Callable[[], tuple[float, float]], pairs: Mapping[str, tuple[Any, Any]], *, eps: float | None, atol: float | None,
+                      rtol: float) -> Report:
+    """Hold claimed gradients against differences. total() computes (L, sum of the absolute terms of L) from the arrays, which are moved in
+    place; pairs: {name: (array, claimed gradient)}."""
     rows = []
-    for name, x in leaves.items():
-        g = analytic[x] if x in analytic else np.zeros_like(x._data)
-        numeric, uncertain = _difference(total, x._data, STEP if eps is None else eps)
+    for name, (array, g) in pairs.items():
+        numeric, uncertain = _difference(total, array, STEP if eps is None else eps)
         rows.append(_row(name, np.asarray(g), numeric, (uncertain if atol is None else atol) + rtol * np.abs(numeric)))
     return Report(tuple(rows))
 
