@@ -15,4 +15,5 @@ from .writes import stamp, write
 
 __all__ = ["ANOMALY", "CAPTURE", "Call", "Node", "Op", "Removable", "Scope", "Tape", "Variable", "capture", "describe", "enable_grad",
            "get_default_dtype", "handle", "here", "is_grad_enabled", "is_library", "line_number", "live", "made_by", "module_path", "named",
-           "newest_first", "no_grad", "on_numpy", "parameter_paths", "set_default_dtype", "source_line", "stamp", "sweep", "unbroadcast", "where", "write"]
+           "newest_first", "no_grad", "on_numpy", "parameter_paths", "set_default_dtype", "source_line", "stamp", "sweep", "unbroadcast",
+           "where", "write"]
