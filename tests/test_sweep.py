@@ -134,6 +134,21 @@ def test_hooks_see_and_replace_gradients():
     assert x.grad.item() == 6
 
 
+def test_backward_steps_are_the_same_pass_told_step_by_step():
+    x, w = leaf([1.0, 2.0]), leaf([3.0, 4.0])
+    x.name = "x"
+    loss = (x * w + x).sum()
+    steps = loss.backward_steps()
+    assert [step.node.op.name for step in steps] == ["sum", "add", "multiply"]
+    assert [g.tolist() for _, g in steps[2].outgoing] == [[3, 4], [1, 2]]
+    assert steps[1].incoming.tolist() == [1, 1]
+    assert x.grad.tolist() == [4, 5]  # w + 1
+    total = sum(g for step in steps for to, g in step.outgoing if to is x)
+    assert total.tolist() == [4, 5]
+    assert str(steps[2]).startswith("multiply at test_sweep.py:")
+    assert str(steps[2]).endswith("(2,) -> x (2,), leaf (2,)")
+
+
 def test_retain_grad_fills_a_result_and_makes_no_cycle():
     x = leaf(3.0)
     h = x * x

@@ -10,10 +10,10 @@ from .modes import ANOMALY, CAPTURE, enable_grad, here, is_grad_enabled, no_grad
 from .op import Op
 from .origin import Scope, describe, is_library, line_number, module_path, parameter_paths, source_line, where
 from .record import Node, Removable, Variable, handle, made_by, on_numpy
-from .sweep import newest_first, sweep, unbroadcast
+from .sweep import Step, newest_first, sweep, unbroadcast
 from .writes import stamp, write
 
-__all__ = ["ANOMALY", "CAPTURE", "Call", "Node", "Op", "Removable", "Scope", "Tape", "Variable", "capture", "describe", "enable_grad",
+__all__ = ["ANOMALY", "CAPTURE", "Call", "Node", "Op", "Removable", "Scope", "Step", "Tape", "Variable", "capture", "describe", "enable_grad",
            "get_default_dtype", "handle", "here", "is_grad_enabled", "is_library", "line_number", "live", "made_by", "module_path", "named",
            "newest_first", "no_grad", "on_numpy", "parameter_paths", "set_default_dtype", "source_line", "stamp", "sweep", "unbroadcast",
            "where", "write"]

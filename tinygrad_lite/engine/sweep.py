@@ -8,7 +8,7 @@ import sys
 from collections.abc import Sequence
 from functools import partial
 from heapq import heappop, heappush
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy import ndarray
@@ -21,16 +21,29 @@ from .origin import where
 from .record import Node, Variable, handle
 from .writes import writes
 
-__all__ = ["newest_first", "sweep", "unbroadcast"]
+__all__ = ["Step", "newest_first", "sweep", "unbroadcast"]
+
+
+class Step(NamedTuple):
+    """One node of a backward pass: the gradient that has arrived at its output, and what it sends to each input."""
+
+    node: Node
+    incoming: Any  # dL/doutput; a tuple for several outputs
+    outgoing: list[tuple[Variable, Any]]  # (input, this node's contribution to dL/dinput)
+
+    def __str__(self) -> str:
+        sent = ", ".join(f"{x.name or (x.node.op.name if x.node is not None else 'leaf')} {g.shape}" for x, g in self.outgoing)
+        return f"{named(self.node)}: {getattr(self.incoming, 'shape', '')} -> {sent}"
 
 
 def sweep(roots: Sequence[Variable], seeds: Sequence[Any], create_graph: bool = False, retain_graph: bool = True,
-          targets: Sequence[Variable] | None = None) -> list[tuple[Variable, Any]]:
+          targets: Sequence[Variable] | None = None, steps: "list[Step] | None" = None) -> list[tuple[Variable, Any]]:
     """Gradients of sum(<seed, root>) for every leaf, or for `targets` alone: pairs (Tensor, gradient).
 
     seeds: one gradient for each root, of its shape; arrays, or Tensors under `create_graph` and capture. Gradients come back in the
     same form, in the shape and dtype of what they belong to, and owned: no other name can reach their memory.
-    Nothing is stored in any Tensor here, so a rule that raises leaves every `.grad` as it was.
+    Nothing is stored in any Tensor here, so a rule that raises leaves every `.grad` as it was. steps: a list that gets a Step for
+    each node, in the order of the pass.
     """
     thread = here.thread
     mode, scope = thread.mode, thread.scope
@@ -41,7 +54,7 @@ def sweep(roots: Sequence[Variable], seeds: Sequence[Any], create_graph: bool = 
     pending: dict[Node, Any] = {}  # gradient of a node's output, as far as it has arrived; a list, for several outputs
     leaves: dict[Variable, Any] = {}
     last_write = writes.last
-    watching = mode & ANOMALY
+    watching = mode & ANOMALY or steps is not None
     if tensors:
         thread.mode = mode | RECORD if create_graph else mode & ~RECORD
     try:
@@ -67,6 +80,8 @@ def sweep(roots: Sequence[Variable], seeds: Sequence[Any], create_graph: bool = 
                 g = _run_hooks(node.hooks, _face(node), g)
             if plan is not None:
                 plan.collect(node, g)
+            if steps is not None:
+                steps.append(Step(node, g, []))
             rules = op.rules if op.each is None else [partial(op.each, i) for i in range(len(inputs))]
             for x, rule in zip(inputs, rules):  # noqa: B905  the op has checked their number
                 if rule is None or not (isinstance(x, Variable) and x._requires_grad) or (plan is not None and not plan.needs(x)):
@@ -76,13 +91,16 @@ def sweep(roots: Sequence[Variable], seeds: Sequence[Any], create_graph: bool = 
                 except Exception as error:
                     error.add_note(f"in the backward rule of {named(node)}, for input {_position(inputs, x)}")
                     raise
-                if watching:
-                    check_backward(node, _position(inputs, x), g, gx)
                 shape = x._data.shape
                 if gx.shape != shape:
                     if not op.broadcasts:
                         raise ShapeError(f"the backward rule of {named(node)} gave {gx.shape} for input {_position(inputs, x)} of shape {shape}")
                     gx = unbroadcast(gx, shape)
+                if watching:
+                    if mode & ANOMALY:
+                        check_backward(node, _position(inputs, x), g, gx)
+                    if steps is not None:
+                        steps[-1].outgoing.append((x, gx))
                 maker = x.node
                 if tensors or (maker is not None and type(maker.output) is tuple):
                     _arrive(x, gx, gx is g, heap, pending, leaves)

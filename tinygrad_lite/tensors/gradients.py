@@ -5,15 +5,16 @@ from typing import Any
 
 import numpy as np
 
-from ..engine import CAPTURE, Variable, enable_grad, handle, here, no_grad, sweep
+from ..engine import CAPTURE, Step, Variable, enable_grad, handle, here, no_grad, sweep
 from ..errors import GradError, ShapeError
 
 __all__ = ["backward", "grad"]
 
 
-def backward(root: Variable, gradient: Any = None, create_graph: bool = False, retain_graph: bool = True) -> None:
+def backward(root: Variable, gradient: Any = None, create_graph: bool = False, retain_graph: bool = True,
+             steps: list[Step] | None = None) -> None:
     """Add d<gradient, root>/dleaf to `.grad` of every leaf that requires a gradient. See `Tensor.backward`."""
-    flow = sweep([root], [_seed(root, gradient, create_graph)], create_graph, retain_graph)
+    flow = sweep([root], [_seed(root, gradient, create_graph)], create_graph, retain_graph, None, steps)
     for leaf, g in flow:
         if not isinstance(g, Variable):
             g = handle(leaf.face, g)

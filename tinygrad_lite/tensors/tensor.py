@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from ..engine import Removable, Variable, handle, stamp
+from ..engine import Removable, Step, Variable, handle, stamp
 from ..errors import GradError, ShapeError
 from ..ops import public
 from . import gradients
@@ -148,6 +148,15 @@ class Tensor(Operators):
         Raises GradError for no way to any leaf, for a shape that needs `gradient`, for an array changed since the forward pass.
         """
         gradients.backward(self, gradient, create_graph, retain_graph)
+
+    def backward_steps(self, gradient: Any = None) -> list[Step]:
+        """The same pass as `backward(gradient)`, with the same effect on `.grad`, and what happened: a Step for each node, in order.
+
+        A Step has `node` (op, line, module), `incoming`, and `outgoing`: (input, contribution) for each input that wants a gradient.
+        """
+        steps: list[Step] = []
+        gradients.backward(self, gradient, steps=steps)
+        return steps
 
     def register_hook(self, hook: Callable[["Tensor"], "Tensor | None"]) -> Removable:
         """Call hook(gradient) when dL/dself is complete; what it returns, if not None, goes on in its place.
