@@ -39,7 +39,8 @@ def mutated(op: Op, i: int, mutation: Any) -> Op:
         return mutation(rule_of(op, i)(g, y, *xs, **params), xs[i])
 
     if op.each is not None:
-        return Op(op.name, op.forward, each=lambda k, g, y, *xs, **p: wrong(g, y, *xs, **p) if k == i else op.each(k, g, y, *xs, **p))
+        return Op(op.name, op.forward, broadcasts=op.broadcasts, view=op.view,
+                  each=lambda k, g, y, *xs, **p: wrong(g, y, *xs, **p) if k == i else op.each(k, g, y, *xs, **p))
     rules = [wrong if k == i else rule for k, rule in enumerate(op.rules)]
     return Op(op.name, op.forward, *rules, broadcasts=op.broadcasts, view=op.view)
 

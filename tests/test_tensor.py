@@ -123,10 +123,10 @@ def test_numpy_functions_record():
 
 def test_numpy_functions_without_a_rule_say_so():
     x = tl.tensor([1.0, 2.0], requires_grad=True)
-    with pytest.raises(TypeError, match=r"np\.median has no gradient rule here, so it does not take Tensors"):
-        np.median(x)
-    with pytest.raises(TypeError, match=r"np\.linalg\.norm has no gradient rule here"):
-        np.linalg.norm(x)
+    with pytest.raises(TypeError, match=r"np\.i0 has no gradient rule here, so it does not take Tensors"):
+        np.i0(x)
+    with pytest.raises(TypeError, match=r"np\.linalg\.eig has no gradient rule here"):
+        np.linalg.eig(x)
     with pytest.raises(TypeError, match=r"np\.spacing has no gradient rule"):
         np.spacing(x)
     with pytest.raises(TypeError, match="out="):

@@ -11,14 +11,8 @@ from typing import TYPE_CHECKING, Any
 from . import nn, ops, optim
 from .engine import Op, enable_grad, is_grad_enabled, no_grad
 from .errors import TinygradError
-from .ops import arithmetic, cumulate, elementary, indexing, linalg, reduce, shape
-from .ops.arithmetic import *  # noqa: F403
-from .ops.cumulate import *  # noqa: F403
-from .ops.elementary import *  # noqa: F403
-from .ops.indexing import *  # noqa: F403
-from .ops.linalg import *  # noqa: F403
-from .ops.reduce import *  # noqa: F403
-from .ops.shape import *  # noqa: F403
+from .ops import names
+from .ops.names import *  # noqa: F403
 from .tensors import (
     Tensor,
     arange,
@@ -37,24 +31,18 @@ from .tensors import (
 )
 
 if TYPE_CHECKING:
-    from . import autograd, data, train, verify, viz
+    from . import autograd, data, linalg, train, verify, viz
 
 __version__ = "0.1.0"
 
 __all__ = ["Op", "Tensor", "TinygradError", "arange", "autograd", "data", "enable_grad", "eye", "from_numpy", "full", "get_default_dtype",
-           "is_grad_enabled", "linspace", "manual_seed", "nn", "no_grad", "ones", "ops", "optim", "rand", "randn", "set_default_dtype", "tensor",
-           "train", "verify", "viz", "zeros"]
-__all__ += arithmetic.__all__
-__all__ += cumulate.__all__
-__all__ += elementary.__all__
-__all__ += indexing.__all__
-__all__ += linalg.__all__
-__all__ += reduce.__all__
-__all__ += shape.__all__
+           "is_grad_enabled", "linalg", "linspace", "manual_seed", "nn", "no_grad", "ones", "ops", "optim", "rand", "randn", "set_default_dtype",
+           "tensor", "train", "verify", "viz", "zeros"]
+__all__ += names.__all__
 
-del arithmetic, cumulate, elementary, indexing, linalg, reduce, shape
+del names
 
-_ROOMS = {"autograd", "data", "train", "verify", "viz"}  # imported when first asked for
+_ROOMS = {"autograd", "data", "linalg", "train", "verify", "viz"}  # imported when first asked for
 
 
 def __getattr__(name: str) -> Any:

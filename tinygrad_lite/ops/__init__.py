@@ -7,11 +7,40 @@ from types import ModuleType
 from typing import Any
 
 from ..engine import Op
-from . import arithmetic, cumulate, elementary, indexing, linalg, losses, random, reduce, shape
+from . import (
+    activations,
+    arithmetic,
+    arrange,
+    at,
+    cumulate,
+    elementary,
+    factor,
+    indexing,
+    joining,
+    linalg,
+    losses,
+    names,
+    norms,
+    order,
+    products,
+    quantiles,
+    random,
+    reduce,
+    selection,
+    series,
+    shape,
+    special,
+    spectral,
+    statistics,
+    ufuncs,
+    windows,
+)
 
 __all__ = ["public", "table"]
 
-_rooms: tuple[ModuleType, ...] = (arithmetic, elementary, reduce, cumulate, shape, indexing, linalg, losses, random)
+_rooms: tuple[ModuleType, ...] = (
+    arithmetic, elementary, ufuncs, special, reduce, statistics, quantiles, cumulate, shape, arrange, joining, indexing, selection, at, order, series,
+    linalg, products, factor, spectral, norms, activations, losses, windows, random)
 
 table: dict[str, Op] = {op.name: op for room in _rooms for op in vars(room).values() if isinstance(op, Op)}
-public: dict[str, Any] = {name: getattr(room, name) for room in _rooms if room is not losses for name in room.__all__}
+public: dict[str, Any] = {name: getattr(names, name) for name in names.__all__}

@@ -30,18 +30,18 @@ place: Op = Op("place", _place, lambda g, y, x, index, shape: getitem(g, index=i
            doc="y = zeros(shape); y[index] = x")
 
 
-def _full(template: tuple[Any, ...], arrays: tuple[Any, ...]) -> tuple[Any, ...]:
+def filled(template: tuple[Any, ...], arrays: tuple[Any, ...]) -> tuple[Any, ...]:
     rest = iter(arrays)
     return tuple(next(rest) if part is ARRAY else part for part in template)
 
 
 def _gather(x: Any, *arrays: Any, template: tuple[Any, ...]) -> Any:
-    return x[_full(template, arrays)]
+    return x[filled(template, arrays)]
 
 
 def _scatter_add(g: Any, *arrays: Any, template: tuple[Any, ...], shape: tuple[int, ...]) -> Any:
     y = np.zeros_like(g, shape=shape)
-    where = _full(template, arrays)
+    where = filled(template, arrays)
     if all(a.dtype == bool for a in arrays):  # no place is named twice, and assignment is 20 times faster
         y[where] = g
     else:
@@ -55,8 +55,8 @@ scatter_add: Op = Op("scatter_add", _scatter_add, each=lambda i, g, y, x, *array
                  doc="y = zeros(shape); y[index] += x, repeated places adding up")
 
 
-def index(x: Any, key: Any) -> Any:
-    """x[key]: integers, slices, None, `...`, integer and bool arrays (or Tensors, or lists of them), in NumPy's meaning."""
+def parse(key: Any) -> tuple[tuple[Any, ...], list[Any]]:
+    """An index as a template and the arrays that go into it: integer and bool arrays, Tensors and lists."""
     parts = key if isinstance(key, tuple) else (key,)
     arrays: list[Any] = []
     template: list[Any] = []
@@ -70,7 +70,13 @@ def index(x: Any, key: Any) -> Any:
             template.append(ARRAY)
         else:
             template.append(part)
-    return gather(x, *arrays, template=tuple(template)) if arrays else getitem(x, index=tuple(template))
+    return tuple(template), arrays
+
+
+def index(x: Any, key: Any) -> Any:
+    """x[key]: integers, slices, None, `...`, integer and bool arrays (or Tensors, or lists of them), in NumPy's meaning."""
+    template, arrays = parse(key)
+    return gather(x, *arrays, template=template) if arrays else getitem(x, index=template)
 
 
 def _take_along_axis(x: Any, indices: Any, *, axis: int | None = -1) -> Any:

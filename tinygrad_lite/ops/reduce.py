@@ -99,6 +99,7 @@ def _min(x: Any, *, axis: Axis = None, keepdims: bool = False) -> Any:
 def _extremum_rule(g: Any, y: Any, x: Any, axis: Axis, keepdims: bool) -> Any:
     chosen = equal(x, _kept(y, x, axis, keepdims))
     ties = sum(chosen, axis=axis, keepdims=True)
+    ties = ties + equal(ties, 0)  # none: the extremum is nan, and no gradient passes
     return _kept(g, x, axis, keepdims) * chosen / ties.astype(g.dtype)
 
 

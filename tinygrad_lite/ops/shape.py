@@ -41,7 +41,9 @@ def _squeeze(x: Any, *, axis: Shape | None = None) -> Any:
     return x.squeeze(axis)
 
 
-def _broadcast_to(x: Any, *, shape: tuple[int, ...]) -> Any:
+def _broadcast_to(x: Any, *, shape: Shape) -> Any:
+    if isinstance(shape, int):
+        shape = (shape,)
     if math.prod(shape) > 16384:
         return np.broadcast_to(x, shape)
     y = np.empty_like(x, shape=shape)  # of so few entries a copy is made three times sooner than a view

@@ -8,8 +8,9 @@ import numpy as np
 from ..engine import Variable, is_grad_enabled, write
 from ..errors import GradError
 from ..ops import arithmetic as ar
-from ..ops import cumulate, indexing, linalg, reduce
+from ..ops import arrange, cumulate, indexing, linalg, order, reduce, selection
 from ..ops import shape as sh
+from ..ops.at import At
 
 if TYPE_CHECKING:
     from .tensor import Tensor
@@ -143,8 +144,13 @@ class Operators(Variable):
         return indexing.index(self, key)  # type: ignore[no-any-return]
 
     def __setitem__(self, key: Any, value: Any) -> None:
-        raise TypeError("a Tensor is a value: t[i] = v cannot be recorded. Build a new one with where(mask, v, t) or concatenate; "
+        raise TypeError("a Tensor is a value: t[i] = v cannot be recorded. Build a new one: t = t.at[i].set(v), or where(mask, v, t); "
                         "for data that need no gradient, write t.data[i] = v")
+
+    @property
+    def at(self) -> At:
+        """t.at[i].set(v), .add(v), .multiply(v), ...: a new Tensor with other values at t[i]."""
+        return At(self)
 
     def __len__(self) -> int:
         if not self._data.ndim:
@@ -220,6 +226,27 @@ class Operators(Variable):
 
     def flatten(self) -> "Tensor":
         return sh.reshape(self, shape=(-1,))  # type: ignore[no-any-return]
+
+    def ravel(self, order: str = "C") -> "Tensor":
+        return arrange.ravel(self, order)  # type: ignore[no-any-return]
+
+    def repeat(self, repeats: Any, axis: int | None = None) -> "Tensor":
+        return arrange.repeat(self, repeats, axis)  # type: ignore[no-any-return]
+
+    def take(self, indices: Any, axis: int | None = None, mode: str = "raise") -> "Tensor":
+        return selection.take(self, indices, axis, mode)  # type: ignore[no-any-return]
+
+    def diagonal(self, offset: int = 0, axis1: int = 0, axis2: int = 1) -> "Tensor":
+        return selection.diagonal(self, offset=offset, axis1=axis1, axis2=axis2)  # type: ignore[no-any-return]
+
+    def argsort(self, axis: int | None = -1) -> "Tensor":
+        return order.argsort(self, axis)  # type: ignore[no-any-return]
+
+    def nonzero(self) -> tuple["Tensor", ...]:
+        return order.nonzero(self)  # type: ignore[no-any-return]
+
+    def searchsorted(self, v: Any, side: str = "left", sorter: Any = None) -> "Tensor":
+        return order.searchsorted(self, v, side, sorter)  # type: ignore[no-any-return]
 
     def copy(self) -> "Tensor":
         """A new array; the gradient flows through."""

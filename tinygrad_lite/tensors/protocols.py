@@ -8,16 +8,32 @@ from typing import Any
 
 import numpy as np
 
-from ..engine import Op
-from ..ops import public, table
+from ..ops import factor, norms, public, scipy_ufuncs, spectral, table
 
-__all__ = ["call_function", "call_ufunc"]
+__all__ = ["call_function", "call_ufunc", "functions", "ufuncs"]
 
-_ufuncs: dict[Any, Op] = {op.forward: op for op in table.values() if isinstance(op.forward, np.ufunc)}
-_ufuncs |= {ufunc: table[name] for name in ("power",) if isinstance(ufunc := getattr(np, name), np.ufunc)}
-_reductions = {np.add: "sum", np.multiply: "prod", np.maximum: "max", np.minimum: "min", np.logical_and: "all", np.logical_or: "any"}
-_functions: dict[Any, Callable[..., Any]] = {getattr(np, name): function for name, function in public.items() if hasattr(np, name)}
-_functions |= {np.shape: lambda x: x.shape, np.ndim: lambda x: x.ndim, np.size: lambda x: x.size}
+ufuncs: dict[Any, Callable[..., Any]] = {op.forward: op for op in table.values() if isinstance(op.forward, np.ufunc)}
+ufuncs |= {ufunc: function for name, function in public.items() if isinstance(ufunc := getattr(np, name, None), np.ufunc)}
+ufuncs |= {np.conjugate: public["positive"]}
+_reductions = {np.add: "sum", np.multiply: "prod", np.maximum: "max", np.minimum: "min", np.logical_and: "all", np.logical_or: "any",
+               np.logaddexp: "logsumexp"}
+_accumulations = {np.add: "cumsum", np.multiply: "cumprod", np.maximum: "cummax", np.minimum: "cummin"}
+
+
+def _diagonals(x: Any, *, offset: int = 0) -> Any:
+    """The diagonal of each matrix in a stack: the last two axes."""
+    return public["diagonal"](x, offset, -2, -1)
+
+
+functions: dict[Any, Callable[..., Any]] = {getattr(np, name): function for name, function in public.items() if hasattr(np, name)}
+functions |= {getattr(np.linalg, name): getattr(room, name) for room in (factor, norms, spectral) for name in room.__all__
+               if hasattr(np.linalg, name)}
+functions |= {getattr(np.linalg, name): public[name] for name in ("cross", "matmul", "outer", "tensordot", "vecdot")}
+functions |= {np.linalg.trace: norms.matrix_trace, np.linalg.matrix_transpose: public["matrix_transpose"],
+              np.linalg.diagonal: _diagonals}
+functions |= {np.shape: lambda x: x.shape, np.ndim: lambda x: x.ndim, np.size: lambda x: x.size}
+functions |= {np.around: public["round"], np.fix: public["trunc"], np.amax: public["max"], np.amin: public["min"]}
+functions.pop(np.put_along_axis, None)  # it writes in place
 
 
 def call_ufunc(ufunc: np.ufunc, method: str, inputs: tuple[Any, ...], keywords: dict[str, Any]) -> Any:
@@ -25,12 +41,15 @@ def call_ufunc(ufunc: np.ufunc, method: str, inputs: tuple[Any, ...], keywords: 
     if keywords.get("out") is not None:
         raise TypeError(f"np.{ufunc.__name__}(..., out=...) with a Tensor: results are new Tensors. "
                         "For an array that should change in place, use the Tensor's .data")
-    if method == "__call__" and ufunc in _ufuncs:
+    ours = (ufuncs.get(ufunc) or scipy_ufuncs.row_of(ufunc)) if method == "__call__" else None
+    if ours is not None:
         if keywords:
             raise TypeError(f"np.{ufunc.__name__} of a Tensor does not take {', '.join(keywords)}")
-        return _ufuncs[ufunc](*inputs)
+        return ours(*inputs)
     if method == "reduce" and ufunc in _reductions:
         return _reduce(_reductions[ufunc], *inputs, **keywords)
+    if method == "accumulate" and ufunc in _accumulations:
+        return _accumulate(_accumulations[ufunc], *inputs, **keywords)
     call = ufunc.__name__ if method == "__call__" else f"{ufunc.__name__}.{method}"
     raise _missing(call)
 
@@ -41,9 +60,15 @@ def _reduce(name: str, x: Any, axis: Any = 0, dtype: Any = None, out: Any = None
     return table[name](x, axis=axis, keepdims=keepdims)
 
 
+def _accumulate(name: str, x: Any, axis: int = 0, dtype: Any = None, out: Any = None) -> Any:
+    if dtype is not None:
+        raise TypeError(f"accumulate of a Tensor does not take dtype; write {name}(x.astype(dtype), axis={axis})")
+    return table[name](x, axis=axis)
+
+
 def call_function(function: Callable[..., Any], args: Iterable[Any], keywords: dict[str, Any]) -> Any:
     """`__array_function__`: np.concatenate([t, u]), np.where(t > 0, t, 0), np.sum(t)."""
-    ours = _functions.get(function)
+    ours = functions.get(function)
     if ours is None:
         module = getattr(function, "__module__", "numpy").removeprefix("numpy").strip(".")
         raise _missing(".".join([*([module] if module else []), getattr(function, "__name__", str(function))]))

@@ -1,0 +1,345 @@
+"""Rows of `nn.functional`: activations, softmax, normalization, embedding, dropout; each one record instead of several.
+
+What a backward pass would compute again, such as the gate of gelu, is a second output, with a rule like any other;
+callers drop it.
+"""
+
+import math
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from ..engine import Op
+from ..errors import DtypeError
+from .arithmetic import abs, square, where_op
+from .elementary import exp, sigmoid
+from .reduce import mean, sum
+from .special import erfc
+
+__all__ = ["causal", "dropout", "elu", "embedding", "embedding_add", "gelu", "gelu_tanh", "hardtanh", "leaky_relu",
+           "log_softmax", "logsigmoid", "masked_softmax", "mish", "one_hot", "prelu", "scale_shift", "silu", "softmax",
+           "softplus_to", "softsign", "standardize"]
+
+_add: Any = np.add  # typed Any: the stubs know no axis that may be a tuple or None
+_max: Any = np.maximum
+_tri: Any = np.tri
+
+# ---- softmax: one max, one exp, one sum
+
+
+def _softmax(x: Any, *, axis: int) -> Any:
+    e = x - _max.reduce(x, axis, keepdims=True)
+    np.exp(e, out=e)
+    e /= _add.reduce(e, axis, keepdims=True)
+    return e
+
+
+def _softmax_rule(g: Any, y: Any, x: Any, axis: int) -> Any:
+    gy = g * y
+    return gy - y * sum(gy, axis=axis, keepdims=True)
+
+
+softmax = Op("softmax", _softmax, _softmax_rule,
+             doc="y = e^x / sum e^x along axis, the largest x taken out first; dL/dx = y (g - sum g y). All -inf: nan")
+
+
+def _masked_softmax(x: Any, *, axis: int) -> Any:
+    top = _max.reduce(x, axis, keepdims=True)
+    top[top == -math.inf] = 0
+    e = x - top
+    np.exp(e, out=e)
+    total = _add.reduce(e, axis, keepdims=True)
+    total[total == 0] = 1
+    e /= total
+    return e
+
+
+masked_softmax = Op("masked_softmax", _masked_softmax, _softmax_rule,
+                    doc="softmax, but 0 with gradient 0 where all x along axis are -inf: a query that sees nothing")
+
+
+def _log_softmax(x: Any, *, axis: int) -> Any:
+    y = x - _max.reduce(x, axis, keepdims=True)
+    e = np.exp(y)
+    y -= np.log(_add.reduce(e, axis, keepdims=True))
+    return y
+
+
+log_softmax = Op("log_softmax", _log_softmax, lambda g, y, x, axis: g - exp(y) * sum(g, axis=axis, keepdims=True),
+                 doc="y = x - ln sum e^x along axis, the largest x taken out; dL/dx = g - e^y sum g. All -inf: nan")
+
+# ---- x times a gate: outputs (x s(x), s(x)), so that the rule need not compute the gate again
+
+
+def _gated(name: str, gate: Callable[[Any], Any], slope: Callable[[Any, Any], Any], doc: str) -> Op:
+    """y = x s(x) and s itself. slope(x, s): ds/dx, by ops."""
+    def forward(x: Any) -> Any:
+        s = gate(x)
+        return x * s, s
+
+    return Op(name, forward, lambda g, y, x: g[0] * y[1] + (g[0] * x + g[1]) * slope(x, y[1]), doc=doc)
+
+
+def _normal_cdf(x: Any) -> Any:
+    if x.dtype.itemsize > 4:
+        # exact in the tail, too; [...]: a 0-d array times a number is no array
+        return erfc((x * -math.sqrt(0.5))[...]) * 0.5
+    flat = x.reshape(-1)
+    y = np.empty_like(flat)
+    for i in range(0, flat.size, BLOCK):
+        _normal_cdf_single(flat[i:i + BLOCK], y[i:i + BLOCK])
+    return y.reshape(x.shape)
+
+
+BLOCK = 16384  # entries: 64 KiB of float32, which stay in the cache through all steps of a polynomial
+# artanh(erf(x / sqrt 2)) / x as a polynomial in x^2, x <= 5.6, fitted for the least error of the result: 3e-8
+_CDF = (0.7978849415, 0.03633308457, -3.259496436e-05, -5.530619907e-05, 3.964745524e-06, -1.322634378e-07,
+        1.756173765e-09)
+
+
+def _normal_cdf_single(x: Any, y: Any) -> None:
+    s = np.minimum(x * x, 31.36)
+    np.multiply(s, _CDF[-1], out=y)
+    for c in _CDF[-2:0:-1]:
+        y += c
+        y *= s
+    y += _CDF[0]
+    y *= x
+    np.tanh(y, out=y)
+    y *= 0.5
+    y += 0.5
+
+
+def _normal_density(x: Any) -> Any:
+    y = x * x
+    y *= -0.5
+    y = np.exp(y, out=y) if y.ndim else np.exp(y)
+    y *= 1 / math.sqrt(2 * math.pi)
+    return y
+
+
+normal_density = Op("normal_density", _normal_density, lambda g, y, x: -g * x * y,
+                    doc="y = e^(-x^2 / 2) / sqrt(2 pi), the standard normal distribution's; dy/dx = -x y")
+
+
+_C, _D = math.sqrt(2 / math.pi), 0.044715  # Hendrycks and Gimpel 2016
+
+
+def _gelu_tanh_gate(x: Any) -> Any:
+    u = x * x
+    u *= _C * _D
+    u += _C
+    u *= x
+    u = np.tanh(u, out=u) if u.ndim else np.tanh(u)
+    u *= 0.5
+    u += 0.5
+    return u
+
+
+def _sigmoid(x: Any) -> Any:
+    with np.errstate(over="ignore"):  # e^-x may be inf, and 1 / inf is right
+        return 1 / (1 + np.exp(-x))
+
+
+def _mish_gate(x: Any) -> Any:
+    return np.tanh(np.maximum(x, 0) + np.log1p(np.exp(-np.abs(x))))
+
+
+gelu = _gated("gelu", _normal_cdf, lambda x, s: normal_density(x),
+              doc="y = x s and s = the normal distribution's P(X < x); ds/dx = its density. Hendrycks and Gimpel 2016")
+gelu_tanh = _gated("gelu_tanh", _gelu_tanh_gate, lambda x, s: s * (1 - s) * (x * x * (6 * _C * _D) + 2 * _C),
+                   doc="y = x s and s = (1 + tanh u) / 2, u = sqrt(2/pi) (x + 0.044715 x^3); ds/dx = 2 s (1 - s) du/dx")
+silu = _gated("silu", _sigmoid, lambda x, s: s * (1 - s),
+              doc="y = x s and s = sigmoid(x); ds/dx = s (1 - s). Elfwing et al. 2017")
+mish = _gated("mish", _mish_gate, lambda x, s: (1 - s * s) * sigmoid(x),
+              doc="y = x s and s = tanh(ln(1 + e^x)); ds/dx = (1 - s^2) sigmoid(x). Misra 2019")
+
+# ---- bent lines
+
+
+def _elu(x: Any, *, alpha: float = 1.0, scale: float = 1.0, input_scale: float = 1.0) -> Any:
+    return np.maximum(x, 0) * scale + np.expm1(np.minimum(x, 0) * input_scale) * (alpha * scale)
+
+
+def _leaky_relu(x: Any, *, negative_slope: float = 0.01) -> Any:
+    if 0 <= negative_slope <= 1:
+        return np.maximum(x, x * negative_slope)
+    return np.maximum(x, 0) + np.minimum(x, 0) * negative_slope
+
+
+def _softplus_to(x: Any, *, beta: float = 1.0, threshold: float = 20.0) -> Any:
+    u = x * beta
+    return np.where(u > threshold, x, np.log1p(np.exp(np.minimum(u, threshold))) / beta)
+
+
+elu = Op("elu", _elu,
+         lambda g, y, x, alpha, scale, input_scale: g * where_op(x > 0, scale, (y + alpha * scale) * input_scale),
+         doc="y = scale x where x > 0, else alpha scale (e^(input_scale x) - 1); "
+             "dy/dx = (y + alpha scale) input_scale there, also at 0")
+leaky_relu = Op("leaky_relu", _leaky_relu, lambda g, y, x, negative_slope: g * (x > 0) + g * negative_slope * (x <= 0),
+                doc="y = x where x > 0, else negative_slope x; at 0 the slope is negative_slope")
+prelu = Op("prelu", lambda x, weight: np.where(x > 0, x, x * weight),
+           lambda g, y, x, weight: where_op(x > 0, g, g * weight),
+           lambda g, y, x, weight: where_op(x > 0, 0, g * x), broadcasts=True,
+           doc="y = x where x > 0, else weight x; dy/dweight = min(x, 0). He et al. 2015")
+softplus_to = Op("softplus_to", _softplus_to,
+                 lambda g, y, x, beta, threshold: where_op(x * beta > threshold, g, g * sigmoid(x * beta)),
+                 doc="y = ln(1 + e^(beta x)) / beta, and x itself where beta x > threshold; "
+                     "dy/dx = sigmoid(beta x), and 1 there")
+logsigmoid = Op("logsigmoid", lambda x: np.minimum(x, 0) - np.log1p(np.exp(-np.abs(x))),
+                lambda g, y, x: g * sigmoid(-x),
+                doc="y = ln sigmoid(x) = min(x, 0) - ln(1 + e^-|x|); dy/dx = sigmoid(-x)")
+softsign = Op("softsign", lambda x: x / (np.abs(x) + 1), lambda g, y, x: g / square(abs(x) + 1),
+              doc="y = x / (1 + |x|); dy/dx = 1 / (1 + |x|)^2")
+hardtanh = Op("hardtanh", lambda x, *, min_val=-1.0, max_val=1.0: np.clip(x, min_val, max_val),
+              lambda g, y, x, min_val, max_val: g * ((x > min_val) * (x < max_val)),
+              doc="y = min(max(x, min_val), max_val); dy/dx = 1 between the bounds, 0 beyond and at them")
+
+# ---- normalization
+
+
+def _standardize(x: Any, *, axis: tuple[int, ...], eps: float, centre: bool = True) -> Any:
+    if x.dtype.itemsize < 4:  # float16 sums in float32
+        y, r = _standardize(x.astype(np.float32), axis=axis, eps=eps, centre=centre)
+        return y.astype(x.dtype), r.astype(x.dtype)
+    n = _count(x, axis)
+    d = x - _add.reduce(x, axis, keepdims=True) / n if centre else x
+    r = 1 / np.sqrt(_total_of_product(d, d, axis) / n + eps)
+    return d * r, r
+
+
+def _total_of_product(a: Any, b: Any, axis: tuple[int, ...]) -> Any:
+    if axis == (-1,):
+        return np.vecdot(a, b)[..., None]
+    return _add.reduce(a * b, axis, keepdims=True)
+
+
+def _standardize_rule(g: Any, gr: Any, y: Any, r: Any, *, axis: tuple[int, ...], centre: bool) -> Any:
+    n = _count(y, axis)
+    t = y * (_total_of_product(g, y, axis) / -n - gr * r / n)
+    t += g
+    if centre:
+        t -= _add.reduce(g, axis, keepdims=True) / n
+    t *= r
+    return t
+
+
+def _turned(h: Any, y: Any, r: Any, axis: tuple[int, ...], centre: bool) -> Any:
+    return standardize_rule(h, 0, y, r, axis=axis, centre=centre)
+
+
+def _standardize_rule_by_y(h: Any, z: Any, g: Any, gr: Any, y: Any, r: Any, axis: tuple[int, ...], centre: bool) -> Any:
+    along = mean(g * y, axis=axis, keepdims=True) + gr * r / _count(y, axis)
+    return -r * (h * along + g * mean(h * y, axis=axis, keepdims=True))
+
+
+def _standardize_rule_by_r(h: Any, z: Any, g: Any, gr: Any, y: Any, r: Any, axis: tuple[int, ...], centre: bool) -> Any:
+    return sum(h * z, axis=axis, keepdims=True) / r - gr * r * mean(h * y, axis=axis, keepdims=True)
+
+
+def _count(x: Any, axis: tuple[int, ...]) -> int:
+    return math.prod([x.shape[i] for i in axis])
+
+
+standardize = Op("standardize", _standardize,
+                 lambda g, y, x, axis, eps, centre: standardize_rule(g[0], g[1], *y, axis=axis, centre=centre),
+                 doc="y = (x - m) r and r = 1 / sqrt(v + eps), m the mean and v the variance (1/n) along axis; "
+                     "centre=False: m = 0. dL/dx = r (g - mean g - y mean(g y))")
+standardize_rule: Op = Op("standardize_rule", _standardize_rule,
+                          lambda h, z, g, gr, y, r, axis, centre: _turned(h, y, r, axis, centre),
+                          lambda h, z, g, gr, y, r, axis, centre: -r * r * mean(h * y, axis=axis, keepdims=True),
+                          _standardize_rule_by_y, _standardize_rule_by_r,
+                          doc="z = r (g - mean g - y (mean(g y) + gr r / n)); n entries along axis. "
+                              "The gradient of standardize in one row")
+
+
+def _scale_shift(x: Any, weight: Any, bias: Any) -> Any:
+    y = x * weight
+    if bias is None:
+        return y
+    return np.add(y, bias, out=y) if bias.dtype is y.dtype and y.ndim and y.shape == x.shape else y + bias
+
+
+scale_shift = Op("scale_shift", _scale_shift, lambda g, y, x, weight, bias: g * weight,
+                 lambda g, y, x, weight, bias: g * x, lambda g, y, x, weight, bias: g, broadcasts=True,
+                 doc="y = x weight + bias, broadcast; bias may be None")
+
+# ---- dropout, attention's mask, embedding
+
+
+dropout: Op = Op("dropout", lambda x, mask, *, scale: x * mask * scale,
+                 lambda g, y, x, mask, scale: dropout(g, mask, scale=scale), None,
+                 doc="y = scale x where mask, else 0. Srivastava et al. 2014")
+
+
+def _causal(x: Any, *, fill: float) -> Any:
+    return np.where(_tri(*x.shape[-2:], dtype=bool, like=x), x, fill)
+
+
+causal: Op = Op("causal", _causal, lambda g, y, x, fill: causal(g, fill=0.0),
+                doc="y_ij = x_ij where j <= i, else fill, in the last two axes: position i sees no later one")
+
+
+def _embedding(indices: Any, weight: Any, *, padding_idx: int | None = None) -> Any:
+    check_labels("embedding", "input", indices, weight.shape[0])
+    return np.take(weight, indices, 0)
+
+
+def _embedding_add(indices: Any, g: Any, *, rows: int, padding_idx: int | None = None) -> Any:
+    y = np.zeros_like(g, shape=(rows, *g.shape[indices.ndim:]))
+    flat, g = indices.reshape(-1), g.reshape(indices.size, *y.shape[1:])
+    if flat.size:
+        order = np.argsort(flat, kind="stable")
+        flat = flat[order]
+        starts = np.flatnonzero(np.concatenate([flat[:1] == flat[:1], flat[1:] != flat[:-1]]))
+        # the rows of one index as one sum: ten times sooner than add.at
+        y[flat[starts]] = _add.reduceat(g[order], starts, 0)
+    if padding_idx is not None:
+        y[padding_idx] = 0
+    return y
+
+
+def _embedding_add_rule(h: Any, y: Any, indices: Any, g: Any, rows: int, padding_idx: int | None) -> Any:
+    taken = embedding(indices, h, padding_idx=padding_idx)
+    if padding_idx is None:
+        return taken
+    seen = indices != padding_idx
+    return taken * seen.reshape(*indices.shape, *[1] * (h.ndim - 1))
+
+
+embedding: Op = Op("embedding", _embedding, None,
+                   lambda g, y, indices, weight, padding_idx:
+                   embedding_add(indices, g, rows=weight.shape[0], padding_idx=padding_idx),
+                   doc="y = weight[indices], rows of a table; "
+                       "the rule adds up the g of equal indices, and leaves the row padding_idx 0")
+embedding_add: Op = Op("embedding_add", _embedding_add, None, _embedding_add_rule,
+                       doc="y = zeros of `rows` rows; y[indices] += g, equal ones adding up; then y[padding_idx] = 0")
+
+
+def _one_hot(labels: Any, *, num_classes: int) -> Any:
+    check_labels("one_hot", "tensor", labels, num_classes)
+    return np.equal(labels[..., None], np.arange(num_classes, like=labels)).astype(np.int64)
+
+
+one_hot = Op("one_hot", _one_hot, None, doc="y_ij = 1 where j is label i, else 0; integers")
+
+
+def check_labels(name: str, argument: str, labels: Any, classes: int, ignore_index: int | None = None) -> bool:
+    """Raise unless `labels` are integers from 0 to classes - 1, or `ignore_index`. Returns: may some be that?"""
+    if labels.dtype.kind not in "iu":
+        raise DtypeError(f"{name}: {argument} must be of integers, class indices from 0 to {classes - 1}; "
+                         f"it has dtype {labels.dtype}")
+    if not labels.size:
+        return False
+    if labels.dtype.itemsize < 8:
+        labels = labels.astype(np.int64)
+    if labels.view(np.uint64).max() < classes:  # one pass for both bounds: negative ones read as huge
+        return ignore_index is not None and 0 <= ignore_index < classes
+    wrong = (labels < 0) | (labels >= classes)
+    if ignore_index is not None:
+        wrong &= labels != ignore_index
+    if wrong.any():
+        raise IndexError(f"{name}: {argument} has the class index {labels[wrong].flat[0]}; "
+                         f"there are {classes} classes, 0 to {classes - 1}")
+    return True
