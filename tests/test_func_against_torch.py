@@ -8,7 +8,7 @@ import pytest
 from tinygrad_lite import func
 
 torch = pytest.importorskip("torch")
-pytestmark = [pytest.mark.torch, pytest.mark.filterwarnings("ignore::DeprecationWarning")]  # of PyTorch, in its own jvp
+pytestmark = [pytest.mark.torch, pytest.mark.filterwarnings("ignore")]  # PyTorch warns of its own jvp and linearize
 
 rng = np.random.default_rng(4)
 W1, b1, W2 = rng.standard_normal((5, 3)), rng.standard_normal(5), rng.standard_normal((2, 5))

@@ -127,7 +127,8 @@ class _Call:
         if has_aux:
             result, self.aux = result
         outputs, self.build_outputs = flatten(result)
-        self.outputs: list[Any] = [y if isinstance(y, Variable) else handle(Tensor, np.asarray(y, dtype=np.result_type(y, np.float32))) for y in outputs]
+        self.outputs: list[Any] = [y if isinstance(y, Variable) else handle(Tensor, np.asarray(y, np.result_type(y, np.float32)))
+                                   for y in outputs]
         own = set(self.variables)
         # where something else is tracked (an outer transform, parameters in the closure), the gradient must be recorded too
         self.recorded = any(isinstance(x, Variable) and x._requires_grad and x not in own and (x.node is None)
