@@ -37,13 +37,13 @@ from .tensors import (
 )
 
 if TYPE_CHECKING:
-    from . import autograd, data, func, train, verify, viz
+    from . import autograd, data, func, train, utils, verify, viz
 
 __version__ = "0.1.0"
 
 __all__ = ["Op", "Tensor", "TinygradError", "arange", "autograd", "data", "enable_grad", "eye", "from_numpy", "full", "func", "get_default_dtype",
            "is_grad_enabled", "linspace", "manual_seed", "nn", "no_grad", "ones", "ops", "optim", "rand", "randn", "set_default_dtype", "tensor",
-           "train", "verify", "viz", "zeros"]
+           "train", "utils", "verify", "viz", "zeros"]
 __all__ += arithmetic.__all__
 __all__ += cumulate.__all__
 __all__ += elementary.__all__
@@ -54,7 +54,7 @@ __all__ += shape.__all__
 
 del arithmetic, cumulate, elementary, indexing, linalg, reduce, shape
 
-_ROOMS = {"autograd", "data", "func", "train", "verify", "viz"}  # imported when first asked for
+_ROOMS = {"autograd", "data", "func", "train", "utils", "verify", "viz"}  # imported when first asked for
 
 
 def __getattr__(name: str) -> Any:
