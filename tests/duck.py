@@ -12,8 +12,10 @@ def unwrap(x: Any) -> Any:
     """The NumPy arrays inside, wherever a Duck stands in x."""
     if isinstance(x, Duck):
         return x.inside
-    if isinstance(x, list | tuple):
-        return type(x)(unwrap(v) for v in x)
+    if isinstance(x, list):
+        return [unwrap(v) for v in x]
+    if isinstance(x, tuple):
+        return tuple(unwrap(v) for v in x)
     if isinstance(x, dict):
         return {key: unwrap(v) for key, v in x.items()}
     return x
@@ -22,7 +24,7 @@ def unwrap(x: Any) -> Any:
 def wrap(x: Any) -> Any:
     if isinstance(x, np.ndarray | np.generic):
         return Duck(np.asarray(x))  # reductions give 0-d arrays, as CuPy's do
-    return type(x)(wrap(v) for v in x) if isinstance(x, list | tuple) else x
+    return [wrap(v) for v in x] if isinstance(x, list) else tuple(wrap(v) for v in x) if isinstance(x, tuple) else x
 
 
 def strange(x: Any) -> bool:

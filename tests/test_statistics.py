@@ -287,7 +287,7 @@ def test_gradient(edge_order: int) -> None:
     for args in ((), (0.5,), (0.5, 2.0), (x, y), (x, 2.0)):
         for ours, theirs in zip(np.gradient(leaf(f), *args, edge_order=edge_order),
                                 np.gradient(f, *args, edge_order=edge_order), strict=True):
-            np.testing.assert_allclose(ours.numpy(), theirs, rtol=1e-12)
+            np.testing.assert_allclose(ours.numpy(), theirs, rtol=1e-12, atol=1e-14)
     gradgradcheck(lambda f, x: tl.gradient(f, x, axis=0, edge_order=edge_order), [f, x])
 
 
@@ -332,7 +332,7 @@ def test_pytorch_agrees() -> None:
     for ours, theirs in pairs:
         a, b = leaf(x), torch.tensor(x, requires_grad=True)
         y, z = ours(a), theirs(b)
-        np.testing.assert_allclose(y.numpy(), z.detach().numpy(), rtol=1e-12)
+        np.testing.assert_allclose(y.numpy(), z.detach().numpy(), rtol=1e-12, atol=1e-14)
         (y * v).sum().backward()
         (z * torch.tensor(v)).sum().backward()
         np.testing.assert_allclose(a.grad.numpy(), b.grad.numpy(), rtol=1e-11, atol=1e-14)

@@ -31,18 +31,18 @@ from .tensors import (
 )
 
 if TYPE_CHECKING:
-    from . import autograd, data, linalg, train, verify, viz
+    from . import autograd, coverage, data, func, linalg, train, utils, verify, viz
 
 __version__ = "0.1.0"
 
-__all__ = ["Op", "Tensor", "TinygradError", "arange", "autograd", "data", "enable_grad", "eye", "from_numpy", "full", "get_default_dtype",
-           "is_grad_enabled", "linalg", "linspace", "manual_seed", "nn", "no_grad", "ones", "ops", "optim", "rand", "randn", "set_default_dtype",
-           "tensor", "train", "verify", "viz", "zeros"]
+__all__ = ["Op", "Tensor", "TinygradError", "arange", "autograd", "coverage", "data", "enable_grad", "eye", "from_numpy", "full", "func",
+           "get_default_dtype", "is_grad_enabled", "linalg", "linspace", "manual_seed", "nn", "no_grad", "ones", "ops", "optim", "rand",
+           "randn", "set_default_dtype", "tensor", "train", "utils", "verify", "viz", "zeros"]
 __all__ += names.__all__
 
 del names
 
-_ROOMS = {"autograd", "data", "linalg", "train", "verify", "viz"}  # imported when first asked for
+_ROOMS = {"autograd", "coverage", "data", "func", "linalg", "train", "utils", "verify", "viz"}  # imported when first asked for
 
 
 def __getattr__(name: str) -> Any:

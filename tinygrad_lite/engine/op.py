@@ -6,7 +6,7 @@
 and under capture (a program), because it uses nothing but operators, methods that arrays and Tensors share, and other ops.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from sys import _getframe as getframe
 from typing import Any
 
@@ -112,12 +112,19 @@ class Op:
     def draw(self, face: type, *args: Any, **params: Any) -> Any:
         """A Tensor from an op that has no Tensor among its inputs, such as a random draw; a capture sees it too."""
         args, params = self._bind(args, params)
-        y = _arrays(self.forward(*args, **params))
-        result = handle(face, y)
+        return self.record(face, args, args, params, _arrays(self.forward(*args, **params)), False)
+
+    def record(self, face: type, args: tuple[Any, ...], arrays: Sequence[Any], params: dict[str, Any], y: Any, requires_grad: bool) -> Any:
+        """The result of a call whose output `y` is already there: what `__call__` does after the forward, off the fast path."""
         thread = here.thread
+        code, lasti = where(getframe(1), thread.scope)
+        node = Node(self, args, tuple(arrays), params, y, birth(), code, lasti, thread.scope)
+        made = node if requires_grad else None
+        parts = y if type(y) is tuple else (y,)
+        results = tuple([handle(face, part, requires_grad, made, i) for i, part in enumerate(parts)])
+        result = results if type(y) is tuple else results[0]
         if thread.mode & CAPTURE:
-            code, lasti = where(getframe(1), thread.scope)
-            thread.tape.add(Node(self, args, args, params, y, birth(), code, lasti, thread.scope), result)
+            thread.tape.add(node, result)
         return result
 
     def _bind(self, args: tuple[Any, ...], params: dict[str, Any]) -> tuple[tuple[Any, ...], dict[str, Any]]:

@@ -67,8 +67,9 @@ def source_line(code: CodeType, lasti: int) -> str:
 
 
 def describe(code: CodeType, lasti: int) -> str:
-    """`train.py:31    h = net.relu(x @ w)`: what an error prints."""
-    place = f"{os.path.basename(code.co_filename)}:{line_number(code, lasti)}"
+    """`train.py:31    h = net.relu(x @ w)`: what an error prints. A notebook's cell has a file name that says nothing: it is "cell"."""
+    name = os.path.basename(code.co_filename)
+    place = f"{'cell' if 'ipykernel_' in code.co_filename or name.startswith('<ipython') else name}:{line_number(code, lasti)}"
     text = source_line(code, lasti)
     return f"{place}    {text}" if text else place
 

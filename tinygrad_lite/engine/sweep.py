@@ -75,7 +75,7 @@ def sweep(roots: Sequence[Variable], seeds: Sequence[Any], create_graph: bool = 
             else:
                 args = node.arrays
             if type(y) is tuple:
-                g = tuple([np.zeros_like(part) if g_part is None else g_part for g_part, part in zip(g, node.output, strict=True)])
+                g = tuple([_zeros(node, part, tensors) if g_part is None else g_part for g_part, part in zip(g, node.output, strict=True)])
             if node.hooks is not None:
                 g = _run_hooks(node.hooks, _face(node), g)
             if plan is not None:
@@ -202,6 +202,12 @@ def unbroadcast(g: Any, shape: tuple[int, ...]) -> Any:
         return np.add.reduce(g, tuple(range(extra)) if extra > 1 else 0)
     axes = (*range(extra), *[i + extra for i, n in enumerate(shape) if n == 1 and g.shape[i + extra] != 1])
     return np.add.reduce(g, axes).reshape(shape)
+
+
+def _zeros(node: Node, part: Any, tensors: bool) -> Any:
+    """The gradient of an output that nothing used."""
+    zeros = np.zeros_like(part)
+    return handle(_face(node), zeros) if tensors else zeros
 
 
 def _position(inputs: tuple[Any, ...], x: Variable) -> int:

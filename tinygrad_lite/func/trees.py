@@ -1,0 +1,61 @@
+"""Nested tuples, lists and dicts of numbers, arrays and Tensors: taken apart into leaves, tracked, and put together again."""
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+
+from ..engine import Variable, handle
+from ..errors import DtypeError
+from ..ops.shape import copy
+from ..tensors import Tensor
+from ..tensors.dtypes import as_array
+
+__all__ = ["flatten", "has_tensor", "is_leaf", "plain", "track"]
+
+
+def is_leaf(x: Any) -> bool:
+    return not isinstance(x, tuple | list | dict)
+
+
+def flatten(tree: Any) -> tuple[list[Any], Callable[[Sequence[Any]], Any]]:
+    """The leaves of a tree in order, and the function that builds the same tree of other leaves."""
+    if isinstance(tree, dict):
+        names, parts = list(tree), [flatten(value) for value in tree.values()]
+    elif isinstance(tree, tuple | list):
+        names, parts = [], [flatten(value) for value in tree]
+    else:
+        return [tree], lambda leaves: leaves[0]
+
+    def build(leaves: Sequence[Any]) -> Any:
+        values, start = [], 0
+        for own, rebuild in parts:
+            values.append(rebuild(leaves[start:start + len(own)]))
+            start += len(own)
+        if isinstance(tree, dict):
+            return dict(zip(names, values, strict=True))
+        return type(tree)(*values) if hasattr(tree, "_fields") else type(tree)(values)
+
+    return [leaf for own, _ in parts for leaf in own], build
+
+
+def has_tensor(tree: Any) -> bool:
+    return any(isinstance(leaf, Variable) for leaf in flatten(tree)[0])
+
+
+def track(x: Any, where: str) -> Any:
+    """A Tensor that stands for x alone: gradients with respect to it are asked for here, and go on to x where x is tracked itself."""
+    if isinstance(x, Variable) and x._requires_grad:
+        return copy(x)
+    array = as_array(x)
+    if array.dtype.kind != "f":
+        raise DtypeError(f"{where} differentiates floats; an argument is of dtype {array.dtype}: write 3.0 for 3, or leave it out by argnums")
+    return handle(Tensor, array, True)
+
+
+def plain(result: Any, like: Any, tensors: bool) -> Any:
+    """A result as the caller's own kind: a Tensor where Tensors came in or an outer transform needs it, else an array; a float for a float."""
+    if tensors or (isinstance(result, Variable) and result._requires_grad):
+        return result if isinstance(result, Variable) else handle(Tensor, result)
+    array = result._data if isinstance(result, Variable) else result
+    return array.item() if type(like) is float and np.ndim(array) == 0 else array
