@@ -60,6 +60,8 @@ talls, wides = turned(9, [1.9, 1.1], 2, 4, 2), turned(8, [1.9, 1.1, 0.7], 2, 3, 
 indefinite, indefinites = symmetric(5, [-1.2, 0.3, 1.9]), symmetric(6, [-1.2, 0.3, 1.9], 2)
 
 CASES = [
+    Case("dot", (real(3, 4), real(4, 2)), empty=(np.zeros((0, 4)), np.zeros((4, 2)))), Case("dot", (real(2, 3, 4), real(4, 2))),
+    Case("dot", (real(4), real(4, 2))),
     Case("solve", (square, real(3)), like=np.linalg.solve), Case("solve", (square, real(3, 2)), like=np.linalg.solve),
     Case("solve", (squares, real(2, 3, 2)), like=np.linalg.solve),
     Case("solve", (squares, real(3)), like=np.linalg.solve),

@@ -31,11 +31,18 @@ matmul = Op("matmul", np.matmul, _matmul_by_a, _matmul_by_b,
             doc="y = a b, the last two axes as matrices, the others broadcast; dL/da = g bᵀ, dL/db = aᵀ g. A vector counts as row a or column b")
 
 
+dot_op = Op("dot", np.dot, lambda g, y, a, b: np.dot(g, b.T),
+            lambda g, y, a, b: np.dot(a.reshape(-1, b.shape[0]).T, g.reshape(-1, b.shape[1])),
+            doc="y = a b with b a matrix and any number of axes in a, by one matrix product; dL/da = g bᵀ, dL/db = aᵀ g over all rows")
+
+
 def dot(a: Any, b: Any) -> Any:
     """NumPy's dot: inner product of vectors, matrix product of matrices; above two axes the last of a with the second to last of b."""
     if a.ndim == 0 or b.ndim == 0:
         return a * b
-    if b.ndim <= 2:
+    if b.ndim == 2:
+        return dot_op(a, b)
+    if b.ndim == 1:
         return matmul(a, b)
     left, right = "abcdefghijk"[:a.ndim - 1], "mnopqrstuvw"[:b.ndim - 1]
     return einsum(f"{left}z,{right[:-1]}z{right[-1]}->{left}{right}", a, b)
