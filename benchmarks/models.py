@@ -87,7 +87,7 @@ class Block(nn.Module):
 
 
 class GPT(nn.Module):
-    """Token and position embedding, blocks of attention and GELU MLP, tied output: (n, tokens) ints -> (n, tokens, vocabulary). Radford et al. 2019."""
+    """Token and position embedding, blocks of attention and GELU MLP, tied output: (n, tokens) -> (n, tokens, vocabulary). Radford 2019."""
 
     def __init__(self, vocabulary, context, width, heads, depth):
         self.tokens, self.positions = weight(vocabulary, width), weight(context, width)
