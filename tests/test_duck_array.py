@@ -8,6 +8,7 @@ from duck import Duck
 
 import tinygrad_lite as tl
 from tinygrad_lite import nn, optim
+from tinygrad_lite.nn import functional as F
 
 
 def ducked(model: nn.Module) -> nn.Module:
@@ -55,3 +56,33 @@ def test_second_order_and_indexing_stay_ducks() -> None:
     (ge,) = tl.autograd.grad(z, expected, create_graph=True)
     np.testing.assert_allclose(g.data.inside, ge.data, rtol=1e-14)
     np.testing.assert_allclose(h.data.inside, tl.autograd.grad(ge.sum(), expected)[0].data, rtol=1e-12, atol=1e-14)
+
+
+def test_a_small_convolutional_network_trains_to_numpys_numbers() -> None:
+    rng = np.random.default_rng(0)
+    X, labels = rng.standard_normal((4, 1, 12, 12)).astype(np.float32), np.array([0, 2, 1, 2])
+    losses = {}
+    for kind in ("numpy", "duck"):
+        draws = np.random.default_rng(1)
+        kernel = nn.Parameter((draws.standard_normal((3, 1, 3, 3)) * 0.3).astype(np.float32))
+        bias = nn.Parameter(np.zeros(3, np.float32))
+        out = nn.Linear(3 * 5 * 5, 3, generator=draws)
+        inputs, target = tl.from_numpy(X), tl.from_numpy(labels)
+        parameters = [kernel, bias, *out.parameters()]
+        if kind == "duck":
+            for p in parameters:
+                p.data = Duck(p.data)
+            inputs, target = tl.from_numpy(Duck(X)), tl.from_numpy(Duck(labels))
+        optimizer = optim.SGD(parameters, lr=0.1, momentum=0.9)
+        losses[kind] = []
+        for _ in range(5):
+            optimizer.zero_grad()
+            h = F.max_pool2d(F.relu(F.conv2d(inputs, kernel, bias)), 2)
+            loss = F.cross_entropy(out(h.reshape(4, -1)), target)
+            loss.backward()
+            optimizer.step()
+            losses[kind].append(loss.item())
+        if kind == "duck":
+            assert all(isinstance(p.grad.data, Duck) for p in parameters)
+    assert losses["numpy"][-1] < losses["numpy"][0]
+    np.testing.assert_allclose(losses["duck"], losses["numpy"], rtol=1e-5)

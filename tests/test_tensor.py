@@ -295,3 +295,26 @@ def test_einsum_refuses_what_does_not_fit():
         tl.einsum("ij,jk", tl.ones(2, 3))
     with pytest.raises(ValueError, match="does not fit an array of 2 axes"):
         tl.einsum("ijk->i", tl.ones(2, 3))
+
+
+def test_where_with_functions_calls_each_only_where_it_is_chosen():
+    seen = []
+
+    def safe_log(v):
+        seen.append(v.tolist())
+        return np.log(v)
+
+    x = tl.tensor([0.0, 1.0, 4.0, -2.0], np.float64, requires_grad=True)
+    y = tl.where(x > 0, safe_log, 0.0, x)  # no nan, no warning, at 0 and below
+    assert seen == [[1, 4]]
+    assert y.tolist() == [0, 0, np.log(4), 0]
+    (g,) = tl.autograd.grad(y.sum(), x, create_graph=True)
+    assert g.tolist() == [0, 1, 0.25, 0]
+    assert tl.autograd.grad(g.sum(), x)[0].tolist() == [0, -1, -1 / 16, 0]
+    z = tl.where(x > 0, np.sqrt, lambda v: -v, x)
+    assert z.tolist() == [0, 1, 2, 2]
+    assert tl.where(x > 0, 2.0, lambda v: v * 3, x).tolist() == [0, 2, 2, -6]
+    column = tl.tensor([[1.0], [2.0]])
+    assert tl.where(np.array([[True, False], [True, True]]), lambda v: v * 10, lambda v: v, column).tolist() == [[10, 1], [20, 20]]
+    with pytest.raises(TypeError, match="neither is a function"):
+        tl.where(x > 0, 1.0, 0.0, x)

@@ -11,6 +11,8 @@ import numpy as np
 
 from ..engine import Op, get_default_dtype
 from .elementary import log
+from .indexing import ARRAY, gather, scatter_add
+from .shape import broadcast_to
 
 __all__ = ["abs", "add", "clip", "divide", "equal", "floor_divide", "greater", "greater_equal", "isfinite", "isinf", "isnan", "less",
            "less_equal", "logical_and", "logical_not", "logical_or", "logical_xor", "maximum", "minimum", "multiply", "negative",
@@ -121,14 +123,34 @@ where_op: Op = Op("where", np.where, None, lambda g, y, condition, a, b: where_o
                   doc="y = a where condition, else b. Both are computed before: nan in the one not chosen gives a nan gradient there")
 
 
-def where(condition: Any, a: Any, b: Any) -> Any:
+def where(condition: Any, a: Any, b: Any, *xs: Any) -> Any:
     """a where condition, else b, entry by entry. Two Python floats take the default dtype: a float32 network stays float32.
 
-    Both are computed before: where(x > 0, log(x), 0) has the gradient nan at 0. Choose the argument first: log(where(x > 0, x, 1)).
+    Both are computed before: where(x > 0, log(x), 0) has the gradient nan at 0. Two remedies: choose the argument first,
+    log(where(x > 0, x, 1)); or pass functions and what they are of, where(x > 0, log, 0, x): each is called with the entries of xs that it
+    is chosen for, and with no others.
     """
+    if callable(a) or callable(b):
+        return _by_branches(condition, a, b, xs)
+    if xs:
+        raise TypeError("where(condition, a, b, *xs): xs are what a and b are functions of, and neither is a function")
     if isinstance(a, int | float) and isinstance(b, int | float) and (type(a) is float or type(b) is float):
         a = np.asarray(a, get_default_dtype())
     return where_op(condition, a, b)
+
+
+def _by_branches(condition: Any, a: Any, b: Any, xs: tuple[Any, ...]) -> Any:
+    shape = condition.shape
+    wide = [x if x.shape == shape else broadcast_to(x, shape=shape) for x in xs]
+
+    def branch(chosen: Any, function: Any) -> Any:
+        values = function(*[gather(x, chosen, template=(ARRAY,)) for x in wide])
+        return scatter_add(values, chosen, template=(ARRAY,), shape=shape)
+
+    if not callable(b):
+        return where_op(condition, branch(condition, a), b)
+    otherwise = branch(logical_not(condition), b)
+    return branch(condition, a) + otherwise if callable(a) else where_op(condition, a, otherwise)
 
 
 greater = Op("greater", np.greater, None, None, doc="a > b")
