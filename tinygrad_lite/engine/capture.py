@@ -48,7 +48,7 @@ class Tape:
         self.calls.append(Call(node, result if type(result) is tuple else (result,)))
 
     def write(self, target: Variable, value: Any, code: Any, lasti: int) -> None:
-        self.add(Node(write_op, (target, value), (target._data, value), {}, target._data, birth(), code, lasti, here.thread.scope), target)
+        self.add(Node(write_op, (target, value, target._data, value), {}, target._data, birth(), code, lasti, here.thread.scope), target)
 
     def replay(self, data: Mapping[Variable, Any]) -> Callable[[Variable], Any]:
         """Run the bare list of calls again on new arrays for some Tensors. Returns a function: Tensor of the capture -> its new array.

@@ -25,7 +25,7 @@ def named(node: Node) -> str:
 def dropped(node: Node) -> GradError:
     """A second backward pass through what the first one dropped."""
     return GradError(f"the graph was dropped: the record of {named(node)}\n"
-                     f"  was dropped by backward(retain_graph=False) at {describe(*node.inputs)}\n"
+                     f"  was dropped by backward(retain_graph=False) at {describe(*node.held)}\n"
                      "  To go through it again, leave retain_graph=True in the first backward().")
 
 

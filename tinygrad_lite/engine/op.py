@@ -99,7 +99,7 @@ class Op:
                 return tuple([handle(tensor.face, part) for part in y]) if type(y) is tuple else handle(tensor.face, y)
         scope = thread.scope
         code, lasti = (scope.code, scope.lasti) if scope is not None and scope.inside else where(getframe(1), scope)
-        node = Node(self, args, tuple(arrays), params, y, birth(), code, lasti, scope)
+        node = Node(self, args + tuple(arrays), params, y, birth(), code, lasti, scope)
         made = node if requires_grad else None
         if type(y) is tuple:
             result: Any = tuple([handle(tensor.face, part, requires_grad, made, i) for i, part in enumerate(y)])
@@ -118,7 +118,7 @@ class Op:
         """The result of a call whose output `y` is already there: what `__call__` does after the forward, off the fast path."""
         thread = here.thread
         code, lasti = where(getframe(1), thread.scope)
-        node = Node(self, args, tuple(arrays), params, y, birth(), code, lasti, thread.scope)
+        node = Node(self, (*args, *arrays), params, y, birth(), code, lasti, thread.scope)
         made = node if requires_grad else None
         parts = y if type(y) is tuple else (y,)
         results = tuple([handle(face, part, requires_grad, made, i) for i, part in enumerate(parts)])

@@ -5,7 +5,6 @@ forward, so a graph has no cycles and is freed by reference counts alone, as soo
 """
 
 import itertools
-from collections.abc import Sequence
 from types import CodeType
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -37,15 +36,17 @@ class Variable:
 
 
 class Node:
-    """One call of an op. `inputs` are as they were passed: Tensors, arrays and Python numbers."""
+    """One call of an op. `inputs` are as they were passed: Tensors, arrays and Python numbers; `arrays` the same without Tensors.
 
-    __slots__ = ("op", "inputs", "arrays", "params", "output", "birth", "code", "lasti", "scope", "hooks")
+    The two lie behind each other in one tuple, `held`: the collector of young graphs has one object less for each node.
+    """
 
-    def __init__(self, op: "Op", inputs: tuple[Any, ...], arrays: Sequence[Any], params: dict[str, Any], output: Any, birth: int,
-                 code: CodeType, lasti: int, scope: Scope | None) -> None:
+    __slots__ = ("op", "held", "params", "output", "birth", "code", "lasti", "scope", "hooks")
+
+    def __init__(self, op: "Op", held: tuple[Any, ...], params: dict[str, Any], output: Any, birth: int, code: CodeType, lasti: int,
+                 scope: Scope | None) -> None:
         self.op = op
-        self.inputs = inputs
-        self.arrays = arrays  # the same without Tensors: the arrays that the forward pass read
+        self.held = held  # inputs, then the arrays that the forward pass read; (code, offset) of the line that dropped them
         self.params = params
         self.output = output  # the array, or a tuple of arrays; None: dropped by backward(retain_graph=False)
         self.birth = birth  # an input is always older than what is made of it
@@ -53,6 +54,14 @@ class Node:
         self.lasti = lasti
         self.scope = scope  # the module call it ran in
         self.hooks: list[tuple[int, Any]] | None = None  # (output index, function of its gradient)
+
+    @property
+    def inputs(self) -> tuple[Any, ...]:
+        return self.held[:len(self.held) // 2]
+
+    @property
+    def arrays(self) -> tuple[Any, ...]:
+        return self.held[len(self.held) // 2:]
 
     def __repr__(self) -> str:
         return f"Node({self.op.name}, birth={self.birth})"

@@ -58,22 +58,27 @@ def sweep(roots: Sequence[Variable], seeds: Sequence[Any], create_graph: bool = 
     if tensors:
         thread.mode = mode | RECORD if create_graph else mode & ~RECORD
     try:
-        for root, seed in zip(roots, seeds):  # noqa: B905  the callers have made one seed for each
-            _arrive(root, seed, True, heap, pending, leaves)
+        if len(roots) == 1 and roots[0].node is not None and type(roots[0].node.output) is not tuple:
+            pending[roots[0].node] = seeds[0]
+            heap.append((0, roots[0].node))
+        else:
+            for root, seed in zip(roots, seeds, strict=True):
+                _arrive(root, seed, True, heap, pending, leaves)
         while heap:
             node = heappop(heap)[1]
             g = pending.pop(node)
-            op, inputs, y, params = node.op, node.inputs, node.output, node.params
+            op, held, y, params = node.op, node.held, node.output, node.params
             if y is None:
                 raise dropped(node)
             if node.birth < last_write:
                 check_unchanged(node, tensors)
+            n = len(held) // 2
             if tensors:
                 thread.scope = node.scope
-                args: Any = inputs
+                args = held[:n]
                 y = _handles(node)
             else:
-                args = node.arrays
+                args = held[n:]
             if type(y) is tuple:
                 g = tuple([_zeros(node, part, tensors) if g_part is None else g_part for g_part, part in zip(g, node.output, strict=True)])
             if node.hooks is not None:
@@ -82,23 +87,23 @@ def sweep(roots: Sequence[Variable], seeds: Sequence[Any], create_graph: bool = 
                 plan.collect(node, g)
             if steps is not None:
                 steps.append(Step(node, g, []))
-            rules = op.rules if op.each is None else [partial(op.each, i) for i in range(len(inputs))]
-            for x, rule in zip(inputs, rules):  # noqa: B905  the op has checked their number
+            rules = op.rules if op.each is None else [partial(op.each, i) for i in range(n)]
+            for x, rule in zip(held, rules):  # noqa: B905  the inputs stand first, one for each rule
                 if rule is None or not (isinstance(x, Variable) and x._requires_grad) or (plan is not None and not plan.needs(x)):
                     continue
                 try:
                     gx = rule(g, y, *args, **params) if params else rule(g, y, *args)
                 except Exception as error:
-                    error.add_note(f"in the backward rule of {named(node)}, for input {_position(inputs, x)}")
+                    error.add_note(f"in the backward rule of {named(node)}, for input {_position(node, x)}")
                     raise
                 shape = x._data.shape
                 if gx.shape != shape:
                     if not op.broadcasts:
-                        raise ShapeError(f"the backward rule of {named(node)} gave {gx.shape} for input {_position(inputs, x)} of shape {shape}")
+                        raise ShapeError(f"the backward rule of {named(node)} gave {gx.shape} for input {_position(node, x)} of shape {shape}")
                     gx = unbroadcast(gx, shape)
                 if watching:
                     if mode & ANOMALY:
-                        check_backward(node, _position(inputs, x), g, gx)
+                        check_backward(node, _position(node, x), g, gx)
                     if steps is not None:
                         steps[-1].outgoing.append((x, gx))
                 maker = x.node
@@ -112,7 +117,7 @@ def sweep(roots: Sequence[Variable], seeds: Sequence[Any], create_graph: bool = 
                     pending[maker] = gx
                     heappush(heap, (-maker.birth, maker))
             if dropped_at is not None:
-                node.inputs, node.arrays, node.output = dropped_at, (), None
+                node.held, node.output = dropped_at, None
         if plan is not None:
             leaves = plan.found(leaves)
         return [(x, g if type(g) is ndarray and g.dtype is x._data.dtype and x.hooks is None else _finish(x, g)) for x, g in leaves.items()]
@@ -210,8 +215,8 @@ def _zeros(node: Node, part: Any, tensors: bool) -> Any:
     return handle(_face(node), zeros) if tensors else zeros
 
 
-def _position(inputs: tuple[Any, ...], x: Variable) -> int:
-    return next(i for i, other in enumerate(inputs) if other is x)
+def _position(node: Node, x: Variable) -> int:
+    return next(i for i, other in enumerate(node.inputs) if other is x)
 
 
 def _face(node: Node) -> type:

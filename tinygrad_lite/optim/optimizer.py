@@ -82,7 +82,12 @@ class Optimizer:
                 n = self.numbers(group, 0)
                 for p in group["params"]:
                     if p._grad is not None:
-                        subtract(p._data, self.change(p._data, p._grad._data, (), n)[0])
+                        array = p._data
+                        change = self.change(array, p._grad._data, (), n)[0]
+                        if array.size == 1:  # NumPy looks long for an overlap where there is one entry: a copy is made sooner
+                            array[...] = array - change
+                        else:
+                            array -= change
                         written.append(p)
         if written:
             stamp(*written)
@@ -98,7 +103,8 @@ class Optimizer:
                 at_step = state["step"]
                 n = self.numbers(group, at_step)
             change, new = self.change(p._data, p._grad._data, tuple([state[name]._data for name in buffers]), n)
-            subtract(p._data, change)
+            array = p._data
+            array -= change
             for name, value in zip(buffers, new, strict=True):
                 state[name]._data = value
             state["step"] += 1
@@ -185,14 +191,6 @@ class Optimizer:
         settings = ", ".join(f"{key}={value!r}" for key, value in self.param_groups[0].items()
                              if key != "params" and (key == "lr" or value != self.plain.get(key)))
         return f"{type(self).__name__}({settings})" + (f" of {len(self.param_groups)} groups" if len(self.param_groups) > 1 else "")
-
-
-def subtract(array: Any, change: Any) -> None:
-    """array -= change. NumPy looks long for an overlap where there is one entry: a copy is made sooner."""
-    if array.size == 1:
-        array[...] = array - change
-    else:
-        array -= change
 
 
 def _advance(state: dict[str, Any]) -> None:
