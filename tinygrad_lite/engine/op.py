@@ -105,7 +105,7 @@ class Op:
             result: Any = tuple([handle(tensor.face, part, requires_grad, made, i) for i, part in enumerate(y)])
         else:
             result = handle(tensor.face, y, requires_grad, made)
-        if mode & CAPTURE:
+        if mode != RECORD and mode & CAPTURE:
             thread.tape.add(node, result)
         return result
 

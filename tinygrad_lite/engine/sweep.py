@@ -110,7 +110,7 @@ def sweep(roots: Sequence[Variable], seeds: Sequence[Any], create_graph: bool = 
                 if tensors or (maker is not None and type(maker.output) is tuple):
                     _arrive(x, gx, gx is g, heap, pending, leaves)
                 elif maker is None:  # from here on it is _arrive again, for the usual case and without the call
-                    leaves[x] = leaves[x] + gx if x in leaves else gx.copy() if gx is g or getattr(gx, "base", None) is not None else gx
+                    leaves[x] = leaves[x] + gx if x in leaves else gx if type(gx) is ndarray and gx.base is None and gx is not g else gx.copy()
                 elif maker in pending:
                     pending[maker] = pending[maker] + gx
                 else:

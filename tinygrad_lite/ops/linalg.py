@@ -123,7 +123,10 @@ def _linear(x: Any, weight: Any, bias: Any) -> Any:
     y = np.dot(x, weight.T)
     if bias is None:
         return y
-    return np.add(y, bias, out=y) if bias.dtype is y.dtype and y.ndim else y + bias
+    if bias.dtype is not y.dtype or not y.ndim:
+        return y + bias
+    y += bias
+    return y
 
 
 def _linear_by_weight(g: Any, y: Any, x: Any, weight: Any, bias: Any) -> Any:
@@ -134,12 +137,12 @@ def _linear_by_weight(g: Any, y: Any, x: Any, weight: Any, bias: Any) -> Any:
 
 def _linear_by_bias(g: Any, y: Any, x: Any, weight: Any, bias: Any) -> Any:
     if x.ndim == 2 and x.shape[0] <= 1024 and on_numpy(g):  # as a product with ones BLAS sums the rows two to four times sooner
-        return np.dot(_ones(x.shape[0], g.dtype), g)
+        return np.dot(_ones(x.shape[0], g.dtype.char), g)
     return g
 
 
 @lru_cache(maxsize=64)
-def _ones(n: int, dtype: Any) -> Any:
+def _ones(n: int, dtype: str) -> Any:
     ones = np.ones(n, dtype)
     ones.flags.writeable = False
     return ones
