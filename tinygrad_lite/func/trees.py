@@ -11,11 +11,7 @@ from ..ops.shape import copy
 from ..tensors import Tensor
 from ..tensors.dtypes import as_array
 
-__all__ = ["flatten", "has_tensor", "is_leaf", "plain", "track"]
-
-
-def is_leaf(x: Any) -> bool:
-    return not isinstance(x, tuple | list | dict)
+__all__ = ["flatten", "has_tensor", "plain", "track"]
 
 
 def flatten(tree: Any) -> tuple[list[Any], Callable[[Sequence[Any]], Any]]:

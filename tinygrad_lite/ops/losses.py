@@ -30,6 +30,9 @@ def _mse_loss(a: Any, b: Any) -> Any:
     d = a - b
     if d.dtype.itemsize < 4:
         return np.mean(d * d)  # float16 sums in float32
+    if d.size <= 1024:  # of so few entries a dot product is as exact as the pairwise sum, and takes half its time
+        d = d.reshape(-1)
+        return np.dot(d, d) / d.size
     return _total(d * d, None) / d.size
 
 
