@@ -1,6 +1,6 @@
 """What all optimizers share: groups of parameters, their state, and one update text for eager steps and for capture.
 
-An optimizer writes the mathematics once, as `change(p, g, state, ...)`, what to subtract from p. On arrays it is NumPy; under
+An optimizer writes the mathematics once, as `change(p, g, buffers, n)`, what to subtract from p. On arrays it is NumPy; under
 capture the same text is read on Tensors, and the numbers that may change between steps (`live`) are asked for anew in each replay.
 """
 
@@ -106,7 +106,7 @@ class Optimizer:
             array = p._data
             array -= change
             for name, value in zip(buffers, new, strict=True):
-                state[name]._data = value
+                state[name]._data = np.asarray(value) if isinstance(value, np.generic) else value  # of 0-d arrays NumPy makes a scalar
             state["step"] += 1
             written.append(p)
 
@@ -120,24 +120,37 @@ class Optimizer:
         return state
 
     def _capture(self, group: dict[str, Any], buffers: tuple[str, ...]) -> None:
-        """The same update on Tensors: each number is asked for again in each replay, and the step count goes on."""
+        """The same update on Tensors: each number is asked for again in each replay, and the step count goes on.
+
+        Parameters of one dtype at the same step share their numbers: few to ask for, and one program for all of them.
+        """
+        sharing: dict[Any, tuple[dict[str, Any], list[dict[str, Any]]]] = {}
         for p in group["params"]:
             if p._grad is None:
                 continue
             state = self._state_of(p, buffers) if buffers else {"step": 0}
-            n = {name: live(partial(self._number, group, state, name), p) if type(value) is float else value
-                 for name, value in self.numbers(group, state["step"]).items()}
+            key = state["step"], p._data.dtype
+            if key not in sharing:
+                states = [state]
+                sharing[key] = {name: live(partial(self._number, group, states, name), p) if type(value) is float else value
+                                for name, value in self.numbers(group, state["step"]).items()}, states
+            else:
+                sharing[key][1].append(state)
             with no_grad():
-                change, new = self.change(p, p._grad, tuple([state[name] for name in buffers]), n)
+                change, new = self.change(p, p._grad, tuple([state[name] for name in buffers]), sharing[key][0])
                 write(p, p - change)
                 for name, tensor in zip(buffers, new, strict=True):
                     write(cast(Variable, state[name]), tensor)
-            advance = partial(_advance, state)
+        for _, states in sharing.values():
+            advance = partial(_advance, states)
             advance()
             here.thread.tape.after.append(advance)
 
-    def _number(self, group: dict[str, Any], state: dict[str, Any], name: str) -> float:
-        return float(self.numbers(group, state["step"])[name])
+    def _number(self, group: dict[str, Any], states: list[dict[str, Any]], name: str) -> float:
+        step = states[0]["step"]
+        if any(state["step"] != step for state in states):
+            raise StateError("parameters that were at the same step when this step was captured no longer are: capture it again")
+        return float(self.numbers(group, step)[name])
 
     # ---- what a subclass says
 
@@ -185,13 +198,20 @@ class Optimizer:
                 state[p][name] = handle(p.face, entry[name].astype(p._data.dtype))
         for group, new in zip(self.param_groups, groups, strict=True):
             group.update({key: value for key, value in new.items() if key != "params"})
+        for p, kept in self.state.items():  # a captured step goes on with these very Tensors: they are filled, not replaced
+            loaded = state.get(p, {"step": 0})
+            for name in kept.keys() - {"step"}:
+                kept[name]._data = loaded[name]._data if name in loaded else np.zeros_like(p._data)
+            kept.update({name: value for name, value in loaded.items() if name == "step" or name not in kept})
+            state[p] = kept
         self.state = state
 
     def __repr__(self) -> str:
         settings = ", ".join(f"{key}={value!r}" for key, value in self.param_groups[0].items()
-                             if key != "params" and (key == "lr" or value != self.plain.get(key)))
+                             if key in self.defaults and (key == "lr" or value != self.plain.get(key)))
         return f"{type(self).__name__}({settings})" + (f" of {len(self.param_groups)} groups" if len(self.param_groups) > 1 else "")
 
 
-def _advance(state: dict[str, Any]) -> None:
-    state["step"] += 1
+def _advance(states: list[dict[str, Any]]) -> None:
+    for state in states:
+        state["step"] += 1
