@@ -105,6 +105,23 @@ def test_a_function_for_each_group_is_times_its_first_rate():
     assert optimizer.param_groups[2]["lr"] == pytest.approx(3.5)  # halfway from its own first rate
 
 
+@pytest.mark.parametrize("kind", ["SGD", "Adam"])
+def test_a_large_parameter_is_updated_in_parts_to_the_same_numbers(kind):
+    rng = np.random.default_rng(0)
+    for shape in ((70_000,), (300, 301), (2, 50_000), (1, 40_000)):  # uneven last parts, parts of one row, one row that is all
+        p, q = (tl.tensor(rng.standard_normal(shape), requires_grad=True) for _ in range(2))
+        q.data = np.asfortranarray(p.data.copy())  # rows of it are not contiguous
+        whole = type(kind, (getattr(optim, kind),), {"entrywise": False})
+        for _ in range(2):
+            gradient = rng.standard_normal(shape)
+            for tensor, of in ((p, getattr(optim, kind)), (q, whole)):
+                tensor.grad = gradient
+                optimizer = of([tensor], lr=0.1, **({"momentum": 0.9} if kind == "SGD" else {}))
+                optimizer.step()
+                optimizer.step()
+        np.testing.assert_array_equal(p.data, q.data)
+
+
 # ---- one text for arrays and for capture
 
 SETTINGS = [{}, {"amsgrad": True}, {"weight_decay": 0.1}, {"maximize": True},

@@ -23,6 +23,7 @@ class Adam(Optimizer):
     """
 
     plain = {"betas": (0.9, 0.999), "eps": 1e-8, "weight_decay": 0.0, "amsgrad": False, "maximize": False}
+    entrywise = True
     decoupled = False  # is the weight decay kept apart from the gradient?
 
     def __init__(self, params: Iterable[Any], lr: float = 1e-3, betas: tuple[float, float] = (0.9, 0.999), eps: float = 1e-8,

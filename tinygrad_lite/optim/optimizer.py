@@ -15,6 +15,8 @@ from ..errors import ShapeError, StateError
 
 __all__ = ["Optimizer"]
 
+BLOCK = 1 << 15  # entries: what `change` computes on the way stays in the cache
+
 
 class Optimizer:
     """params: Tensors that require a gradient, or dicts {"params": [...], "lr": ...} that override `defaults` for their group.
@@ -23,6 +25,7 @@ class Optimizer:
     """
 
     plain: Mapping[str, Any] = {}  # settings that repr leaves out
+    entrywise = False  # does `change` treat each entry by itself, with no norm or sum? Then large arrays are updated in parts
 
     def __init__(self, params: Iterable[Any], defaults: dict[str, Any]) -> None:
         self.defaults = defaults
@@ -102,13 +105,22 @@ class Optimizer:
             if state["step"] != at_step:
                 at_step = state["step"]
                 n = self.numbers(group, at_step)
-            change, new = self.change(p._data, p._grad._data, tuple([state[name]._data for name in buffers]), n)
-            array = p._data
-            array -= change
-            for name, value in zip(buffers, new, strict=True):
-                state[name]._data = np.asarray(value) if isinstance(value, np.generic) else value  # of 0-d arrays NumPy makes a scalar
+            arrays = [p._data, p._grad._data, *[state[name]._data for name in buffers]]
+            if self.entrywise and p._data.size > BLOCK:
+                rows = max(1, BLOCK * len(p._data) // p._data.size)
+                for begin in range(0, len(p._data), rows):
+                    self._update(n, *[array[begin:begin + rows] for array in arrays])
+            else:
+                self._update(n, *arrays)
             state["step"] += 1
             written.append(p)
+
+    def _update(self, n: dict[str, Any], array: Any, gradient: Any, *buffers: Any) -> None:
+        """The change, written into a parameter's array and its buffers, or into a part of them."""
+        change, new = self.change(array, gradient, buffers, n)
+        array -= change
+        for buffer, value in zip(buffers, new, strict=True):
+            buffer[...] = value
 
     def _state_of(self, p: Variable, buffers: tuple[str, ...]) -> dict[str, Any]:
         state = self.state.get(p)
