@@ -32,12 +32,13 @@ from .tensors import (
 
 if TYPE_CHECKING:
     from . import autograd, coverage, data, func, linalg, train, utils, verify, viz
+    from .viz import profile
 
 __version__ = "0.1.0"
 
 __all__ = ["Op", "Tensor", "TinygradError", "arange", "autograd", "coverage", "data", "enable_grad", "eye", "from_numpy", "full", "func",
-           "get_default_dtype", "is_grad_enabled", "linalg", "linspace", "manual_seed", "nn", "no_grad", "ones", "ops", "optim", "rand",
-           "randn", "set_default_dtype", "tensor", "train", "utils", "verify", "viz", "zeros"]
+           "get_default_dtype", "is_grad_enabled", "linalg", "linspace", "manual_seed", "nn", "no_grad", "ones", "ops", "optim", "profile",
+           "rand", "randn", "set_default_dtype", "tensor", "train", "utils", "verify", "viz", "zeros"]
 __all__ += names.__all__
 
 del names
@@ -48,6 +49,8 @@ _ROOMS = {"autograd", "coverage", "data", "func", "linalg", "train", "utils", "v
 def __getattr__(name: str) -> Any:
     if name in _ROOMS:
         return importlib.import_module(f"{__name__}.{name}")
+    if name == "profile":
+        return importlib.import_module(f"{__name__}.viz").profile
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
 

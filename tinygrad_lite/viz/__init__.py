@@ -3,5 +3,6 @@
 from .dot import render, to_dot, to_graphviz
 from .graph import Card, Graph, graph
 from .listing import listing
+from .profile import Cost, Profile, profile
 
-__all__ = ["Card", "Graph", "graph", "listing", "render", "to_dot", "to_graphviz"]
+__all__ = ["Card", "Cost", "Graph", "Profile", "graph", "listing", "profile", "render", "to_dot", "to_graphviz"]
