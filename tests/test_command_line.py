@@ -63,7 +63,7 @@ def test_without_arguments_it_trains_on_the_penguins(here, capsys):
     assert float(re.search(r"largest difference from least squares ([\d.]+)", out).group(1)) < 0.02
     assert float(re.search(r"largest relative error ([\d.e+-]+)", out).group(1)) < 1e-5
     folder = here / "tinygrad-lite-out"
-    assert {"weights.npz", "history.csv", "graph.dot"} <= names(folder)
+    assert {"weights.npz", "history.csv", "curves.svg", "graph.dot"} <= names(folder)
     assert str(folder) in out
     assert all(str(Path("tinygrad-lite-out", name)) in out for name in names(folder))
     assert max(len(line) for line in out.splitlines()) <= 120
@@ -203,7 +203,7 @@ def test_ctrl_c_keeps_the_best_weights(here):
     rows = np.loadtxt(here / "kept" / "history.csv", delimiter=",", skiprows=1)
     assert len(rows) == last + 1
     assert np.argmin(rows[:, 1]) == best
-    assert {"weights.npz", "history.csv", "graph.dot"} <= names(here / "kept")
+    assert {"weights.npz", "history.csv", "curves.svg", "graph.dot"} <= names(here / "kept")
     assert names(here) == {"plants.csv", "kept"}
 
 

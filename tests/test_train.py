@@ -354,7 +354,7 @@ def test_a_picture_that_fails_costs_nothing_else(tmp_path, monkeypatch):
     files, amiss = write(small_outcome(), tmp_path)
     assert amiss == "Graphviz failed: dot ran out of memory"
     assert {path.name for path in tmp_path.iterdir()} == {name for name, _ in files} == {
-        "weights.npz", "history.csv", "graph.dot"}
+        "weights.npz", "history.csv", "curves.svg", "graph.dot"}
 
 
 def test_without_graphviz_one_sentence_says_what_to_install(tmp_path, monkeypatch):
@@ -382,8 +382,8 @@ def test_files_of_others_stay_and_an_old_picture_goes(tmp_path, monkeypatch):
     monkeypatch.setattr(job, "draw", lambda loss, path: "no Graphviz here")
     files, amiss = write(small_outcome(), tmp_path)
     assert amiss == "no Graphviz here"
-    assert {path.name for path in tmp_path.iterdir()} == {"notes.txt", "weights.npz", "history.csv", "graph.dot"}
-    assert [name for name, _ in files] == ["weights.npz", "history.csv", "graph.dot"]
+    assert {path.name for path in tmp_path.iterdir()} == {"notes.txt", "weights.npz", "history.csv", "curves.svg", "graph.dot"}
+    assert [name for name, _ in files] == ["weights.npz", "history.csv", "curves.svg", "graph.dot"]
 
 
 def test_a_folder_that_cannot_be_one_is_refused(tmp_path):

@@ -1,4 +1,4 @@
-"""What a job leaves behind: weights.npz, history.csv and graph.dot, written so that no half of anything is ever seen.
+"""What a job leaves behind: weights.npz, history.csv, curves.svg and graph.dot, written so that no half of anything is ever seen.
 All files are made in a temporary folder first and moved into place by os.replace once the last of them is complete.
 """
 

@@ -28,7 +28,7 @@ from ..nn import Module, MSELoss
 from ..optim import SGD
 from ..tensors import Tensor, get_default_dtype
 from ..verify import Report, check_module
-from ..viz import render, to_dot
+from ..viz import curves_svg, render, to_dot
 from .compare import LeastSquares, least_squares, r2_score
 from .files import TrainedModel, save_history, save_trained, staged
 from .fit import Epoch, History, LossFunction, fit
@@ -36,7 +36,7 @@ from .model import build_model
 
 __all__ = ["PENGUIN_JOB", "Outcome", "Settings", "Task", "check_gradients", "draw", "prepare", "solve", "write"]
 
-FILES = ("weights.npz", "history.csv", "graph.dot", "graph.svg")
+FILES = ("weights.npz", "history.csv", "curves.svg", "graph.dot", "graph.svg")
 CHECKED_PARAMETERS = 20_000  # at most: two forward passes for each are seconds for so many, and hours for a million
 CHECKED_ROWS = 32  # of the training rows: one step's worth, for the gradient check and for the graph
 
@@ -187,11 +187,13 @@ def write(outcome: Outcome, out: Path) -> tuple[list[tuple[str, str]], str]:
     with staged(out, FILES) as folder:
         save_trained(folder / "weights.npz", outcome.trained)
         save_history(folder / "history.csv", outcome.history.epochs)
+        (folder / "curves.svg").write_text(curves_svg(folder / "history.csv"), encoding="utf-8")
         (folder / "graph.dot").write_text(to_dot(outcome.loss), encoding="utf-8")
         amiss = draw(outcome.loss, folder / "graph.svg")
     meaning = {
         "weights.npz": "weights, with the scaling and names they need (np.load)",
         "history.csv": f"losses of {len(outcome.history.epochs)} epochs, 0 being before training",
+        "curves.svg": "the losses, as a picture",
         "graph.dot": "computation graph of one step, as text",
         "graph.svg": "the same, as a picture",
     }
