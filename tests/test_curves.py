@@ -102,7 +102,8 @@ def test_what_is_no_history_is_refused(tmp_path):
 def test_lines_are_where_their_numbers_are():
     svg = viz.curves_svg({"metric": [0.0, 10.0, 5.0]})
     ((a, b, c),) = [[tuple(map(float, p.split(","))) for p in e.get("points").split()] for e in elements(svg, "}polyline")]
-    assert b[0] - a[0] == c[0] - b[0]
+    assert b[0] - a[0] == c[0] - b[0] > 0
+    assert b[1] < c[1] < a[1]  # upward on the page is larger
     assert (a[1] + b[1]) / 2 == pytest.approx(c[1], abs=0.1)  # places are written to a tenth
     ticks = {e.text: float(e.get("y")) - 4 for e in elements(svg, "}text") if e.get("text-anchor") == "end"}
     assert ticks["0"] == pytest.approx(a[1], abs=0.15)

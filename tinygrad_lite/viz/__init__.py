@@ -4,11 +4,12 @@ gradients, decisions and weights of a training.
 
 from .curves import curves
 from .curves_svg import curves_svg
+from .diff import Change, GraphDiff, graph_diff
 from .dot import render, to_dot, to_graphviz
 from .graph import Card, Graph, graph
 from .listing import listing
 from .profile import Cost, Profile, profile
 from .training import confusion, decision, gradients, weights
 
-__all__ = ["Card", "Cost", "Graph", "Profile", "confusion", "curves", "curves_svg", "decision", "gradients", "graph", "listing", "profile", "render",
-           "to_dot", "to_graphviz", "weights"]
+__all__ = ["Card", "Change", "Cost", "Graph", "GraphDiff", "Profile", "confusion", "curves", "curves_svg", "decision", "gradients", "graph",
+           "graph_diff", "listing", "profile", "render", "to_dot", "to_graphviz", "weights"]
