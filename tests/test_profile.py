@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 import tinygrad_lite as tl
-from tinygrad_lite import nn
+from tinygrad_lite import nn, viz
 from tinygrad_lite.errors import GradError
 from tinygrad_lite.nn import functional as F
 from tinygrad_lite.viz.flops import flops
@@ -69,14 +69,21 @@ def test_memory_is_that_of_the_arrays_and_a_view_has_none():
     assert total.output == 8
 
 
-def test_a_large_product_costs_more_than_a_small_one_and_stands_first():
-    a, b = tl.tensor(np.ones((300, 300)), requires_grad=True), tl.tensor(np.ones((3, 3)), requires_grad=True)
-    profile = tl.profile((a @ a).sum() + (b @ b).sum())
-    large, small = of(profile, "matmul")
-    assert large.seconds > small.seconds > 0
-    assert profile.share(large) > profile.share(small)
-    assert sum(map(profile.share, profile.costs)) == pytest.approx(1)
-    assert profile.table().splitlines()[2].startswith("matmul")
+def test_the_dearest_stands_first_and_the_shares_add_up():
+    small = viz.Cost(birth=1, op="sin", path="net.0", origin="a.py:1", forward=1e-6, backward=2e-6, output=8, forward_peak=8, backward_peak=999_700,
+                     forward_flops=1, backward_flops=2)
+    large = viz.Cost(birth=2, op="matmul", path="net.1", origin="a.py:2", forward=3e-3, backward=6e-3, output=8, forward_peak=8, backward_peak=16,
+                     forward_flops=0, backward_flops=0)
+    profile = viz.Profile((small, large))
+    assert profile.seconds == pytest.approx(9.003e-3)
+    assert profile.share(small) == pytest.approx(3e-6 / 9.003e-3)
+    assert profile.share(small, "flops") == 1
+    head, _, first, second = profile.table().splitlines()
+    assert head == "2 nodes: forward 3 ms, backward 6 ms, 3 FLOP, outputs 16 B; sorted by time"
+    assert first.split() == ["matmul", "1", "net.1", "100.0%", "3", "ms", "6", "ms", "0", "8", "B", "16", "B", "a.py:2"]
+    assert second.split()[:10] == ["sin", "1", "net.0", "0.0%", "1", "µs", "2", "µs", "3", "8"]
+    assert profile.table(by="bytes").splitlines()[2].startswith("sin")
+    assert "1 MB" in second
 
 
 def test_nothing_is_changed_by_looking():

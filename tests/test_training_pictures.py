@@ -138,6 +138,14 @@ def test_every_picture_can_be_saved_and_none_touches_pyplot(tmp_path):
     assert ("matplotlib.pyplot" in sys.modules) == loaded
 
 
+def test_a_notebook_shows_a_picture_that_ends_a_cell():
+    formatters = pytest.importorskip("IPython.core.formatters")
+    loaded = "matplotlib.pyplot" in sys.modules
+    shown, _ = formatters.DisplayFormatter().format(viz.confusion([0, 1], [0, 0]))
+    assert shown["image/png"][:4] == b"\x89PNG"
+    assert ("matplotlib.pyplot" in sys.modules) == loaded
+
+
 def test_without_matplotlib_each_says_what_to_install(monkeypatch):
     monkeypatch.setitem(sys.modules, "matplotlib.figure", None)
     for draw in (lambda: viz.gradients(nn.Linear(1, 1)), lambda: viz.confusion([0], [0]), lambda: viz.weights(tl.zeros(2, 3)),

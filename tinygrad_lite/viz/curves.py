@@ -3,6 +3,8 @@
 `curves_svg` draws the same panels with NumPy alone. No function here touches pyplot: a figure is returned, and nothing else changes.
 """
 
+from functools import partial
+from io import BytesIO
 from typing import TYPE_CHECKING, Any
 
 from ..errors import MissingExtra
@@ -49,12 +51,20 @@ def _draw(ax: Any, panel: Panel) -> None:
 
 
 def figure(width: float, height: float) -> "Figure":
-    """An empty Figure of so many inches, which no window and no global state knows of."""
+    """An empty Figure of so many inches, which no window and no global state knows of. A notebook shows it where it ends a cell."""
     try:
         from matplotlib.figure import Figure
     except ImportError:
         raise MissingExtra("this picture needs matplotlib: pip install 'tinygrad_lite[plot]'") from None
-    return Figure(figsize=(width, height), layout="constrained", facecolor="white")
+    fig = Figure(figsize=(width, height), layout="constrained", facecolor="white")
+    fig._repr_png_ = partial(_png, fig)  # without pyplot, nobody has told the notebook how to show a Figure
+    return fig
+
+
+def _png(fig: "Figure") -> bytes:
+    file = BytesIO()
+    fig.savefig(file, format="png", dpi=144)
+    return file.getvalue()
 
 
 def plain_axes(ax: Any) -> None:
