@@ -1,7 +1,9 @@
-"""Computation graphs made visible: as numbered text, as DOT, as a rendered picture. All are made from one plain `Graph`."""
+"""Computation graphs made visible: as a picture, as numbered text, as DOT. All are made from one plain `Graph`."""
 
 from .dot import render, to_dot, to_graphviz
-from .graph import Card, Graph, graph
+from .graph import Call, Card, Graph, graph
 from .listing import listing
+from .picture import Picture, draw
+from .scene import Heat, Scene
 
-__all__ = ["Card", "Graph", "graph", "listing", "render", "to_dot", "to_graphviz"]
+__all__ = ["Call", "Card", "Graph", "Heat", "Picture", "Scene", "draw", "graph", "listing", "render", "to_dot", "to_graphviz"]

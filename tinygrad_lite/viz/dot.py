@@ -11,7 +11,7 @@ from .graph import Card, Graph, graph
 if TYPE_CHECKING:
     import graphviz  # type: ignore[import-untyped]
 
-__all__ = ["render", "to_dot", "to_graphviz"]
+__all__ = ["quoted", "render", "render_text", "to_dot", "to_graphviz"]
 
 # blue ops, orange leaves that want a gradient, grey data: shapes differ too, so that no reading rests on colour alone
 _LOOK = {"op": 'shape=box, style="rounded,filled", fillcolor="#dce9f7", color="#0077BB"',
@@ -35,7 +35,7 @@ def _body(root: Any, names: Mapping[str, Any] | None, title: str | None) -> list
     lines = ['  rankdir=TB; fontname="Helvetica"; nodesep=0.3; ranksep=0.35;',
              '  node [fontname="Helvetica", fontsize=11]; edge [color="#778899", arrowsize=0.7];']
     if title:
-        lines.append(f"  labelloc=t; label={_quoted(title)};")
+        lines.append(f"  labelloc=t; label={quoted(title)};")
     return lines + _clusters(g) + [f"  n{source} -> n{card.number};" for card in g.cards for source in card.inputs]
 
 
@@ -46,17 +46,21 @@ def render(root: Any, path: str | Path, names: Mapping[str, Any] | None = None, 
     where neither is there.
     """
     path = Path(path)
-    text = to_dot(root, names, title)
+    path.write_bytes(render_text(to_dot(root, names, title), path.suffix.lstrip(".")))
+    return path
+
+
+def render_text(text: str, format: str) -> bytes:
+    """DOT text drawn by Graphviz. Raises MissingExtra where it is missing."""
     if shutil.which("dot"):
-        path.write_bytes(_graphviz().Source(text).pipe(format=path.suffix.lstrip(".")))
-        return path
+        drawn: bytes = _graphviz().Source(text).pipe(format=format)
+        return drawn
     try:
         import pygraphviz  # type: ignore[import-untyped]
     except ImportError:
         raise MissingExtra("a rendered picture needs Graphviz: pip install 'tinygrad_lite[dot]', or the program `dot`") from None
-    drawing = pygraphviz.AGraph(string=text)
-    drawing.draw(str(path), prog="dot", format=path.suffix.lstrip("."))
-    return path
+    drawn = pygraphviz.AGraph(string=text).draw(prog="dot", format=format)
+    return drawn
 
 
 def _graphviz() -> Any:
@@ -84,7 +88,7 @@ def _clusters(g: Graph) -> list[str]:
             open_path.append(parts[len(open_path)])
             indent = "  " * len(open_path)
             clusters += 1
-            lines.append(f'{indent}subgraph cluster_{clusters} {{ label={_quoted(".".join(open_path))}; color="#b8c4d8"; fontsize=10; labeljust=l;')
+            lines.append(f'{indent}subgraph cluster_{clusters} {{ label={quoted(".".join(open_path))}; color="#b8c4d8"; fontsize=10; labeljust=l;')
         lines += ["  " * (len(open_path) + 1) + _node(card) for card in members[path]]
     while open_path:
         open_path.pop()
@@ -96,10 +100,10 @@ def _node(card: Card) -> str:
     shape = " ".join("×".join(map(str, s)) or "scalar" for s in card.shapes)
     label = card.label if card.kind == "constant" and not any(card.shapes) else f"{card.label}\n{shape}"
     kind = "parameter" if card.kind == "leaf" and card.requires_grad else card.kind
-    return f"n{card.number} [label={_quoted(label)}, tooltip={_quoted(card.origin or card.kind)}, {_LOOK[kind]}];"
+    return f"n{card.number} [label={quoted(label)}, tooltip={quoted(card.origin or card.kind)}, {_LOOK[kind]}];"
 
 
-def _quoted(text: str) -> str:
+def quoted(text: str) -> str:
     """A DOT string: names are data, and may hold quotes, backslashes and newlines."""
     escaped = text.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n")
     return f'"{escaped}"'
