@@ -9,9 +9,9 @@ from .metrics import shortened, width
 from .numbers import Numbers, short
 from .passes import Chip, Flow, Tile
 
-__all__ = ["BAR", "ChipFace", "Face", "Facts", "LOOKS", "ROW", "Verdict", "face", "plural", "size_text"]
+__all__ = ["BAR", "CHIP", "ChipFace", "Face", "Facts", "LOOKS", "ROW", "Verdict", "face", "plural", "size_text"]
 
-ROW, HEAD, EDGE, BAR = 15.0, 24.0, 9.0, 44.0  # height of a row and of the head; margin at the sides; width of a histogram
+ROW, CHIP, HEAD, EDGE, BAR = 15.0, 18.0, 24.0, 9.0, 44.0  # height of a row, of a chip's, of the head; margin at the sides; width of a histogram
 WIDEST = 300.0
 COMMON = ("float32", "float64")
 
@@ -82,18 +82,18 @@ class Facts:
 
 
 def size_text(card: Card) -> str:
-    """`16×8`, `scalar`, several outputs side by side; the dtype where it is not a common one."""
+    """`16×8` or `scalar`, of the first output; the dtype where it is not a common one."""
     shapes = ", ".join("×".join(map(str, shape)) or "scalar" for shape in card.shapes[:1])
-    more = f" +{len(card.shapes) - 1}" if len(card.shapes) > 1 else ""
-    return f"{shapes}{more}" + (f" {card.dtype}" if card.dtype and card.dtype not in COMMON else "")
+    return shapes + (f" {card.dtype}" if card.dtype and card.dtype not in COMMON else "")
 
 
 def plural(n: int, word: str) -> str:
     return f"{n:,} {word}{'s' * (n != 1)}"
 
 
-def face(f: Flow, tile: Tile, facts: Facts, alone: Collection[int] = ()) -> Face:
-    """All that the card of `tile` says. alone: calls that are a single op, whose card names the module."""
+def face(f: Flow, tile: Tile, facts: Facts, alone: Collection[int] = (), rounds: int = 1) -> Face:
+    """All that the card of `tile` says. alone: calls that are a single op, whose card names the module. rounds: of the repeat whose box it
+    stands in, and which says so itself."""
     card = f.card(tile.output)
     module = tile.kind == "module"
     leaf = tile.kind == "leaf"
@@ -111,10 +111,10 @@ def face(f: Flow, tile: Tile, facts: Facts, alone: Collection[int] = ()) -> Face
     value, grad = (facts.value(tile.output), facts.grad(tile.output)) if facts.detail else (None, None)
     no_grad = facts.no_grad if facts.detail and grad is None and card.requires_grad else ""
     chips = tuple([_chip(f, chip, facts) for chip in tile.chips])
-    badge = f"×{len(copies)}" if len(copies) > 1 else ""
+    badge = f"×{len(copies)}" if len(copies) > 1 and len(copies) != rounds else ""
     shape = size_text(card)
     new = Face(tile.number, look, shortened(title, 13, 190, True), shape, tuple(lines), value, grad, no_grad, tuple(grads), chips, verdict,
-               facts.heat(tile), badge, module or bool(badge), _tip(f, tile, card, value, grad, no_grad, verdict), 0, 0)
+               facts.heat(tile), badge, module or len(copies) > 1, _tip(f, tile, card, value, grad, no_grad, verdict), 0, 0)
     return _sized(new)
 
 
@@ -167,10 +167,12 @@ def _stats(value: Numbers | None, grad: Numbers | None, no_grad: str) -> list[st
 
 
 def value_text(n: Numbers) -> str:
+    """The range of what is finite, and how much is not: `! 3 nan`, `−1 … 2, 4 inf`."""
     bad = [f"{count} {word}" for count, word in ((n.nan, "nan"), (n.inf, "inf")) if count]
-    if bad:
-        return "! " + " ".join(bad)
-    return short(n.low) if n.low == n.high else f"{short(n.low)} … {short(n.high)}"
+    if n.nan:
+        return "! " + ", ".join(bad)
+    finite = [] if n.low != n.low else [short(n.low) if n.low == n.high else f"{short(n.low)} … {short(n.high)}"]
+    return ", ".join(finite + bad)
 
 
 def grad_text(new: Face) -> str:
@@ -210,6 +212,6 @@ def _sized(new: Face) -> Face:
     if new.verdict is not None:
         rows.append(18 + width(new.verdict.text, 10, new.verdict.kind != "ok"))
     count = len(new.lines) + (new.value is not None) + bool(grad_text(new)) + (new.verdict is not None)
-    high = HEAD + ROW * count + 18 * len(new.chips) + (6 if count or new.chips else 2)
+    high = HEAD + ROW * count + CHIP * len(new.chips) + (5 if new.chips else 0) + (4 if count or new.chips else 2)
     return Face(**{**{name: getattr(new, name) for name in Face.__slots__}, "width": min(WIDEST, math.ceil(max(92.0, max(rows) + 2 * EDGE))),
                    "height": high})

@@ -30,18 +30,17 @@ def fold(f: Flow, over: int) -> Flow:
     for call in busy:
         if _flat(held, held[call][:1])[0] in first:
             continue  # inside a later round of a repeat around it
-        for start, period, times in _runs(f, held, held[call], alike, into, over):
-            rounds = [_flat(held, held[call][start + t * period:start + (t + 1) * period]) for t in range(times)]
+        for start, period, rounds in _runs(held, held[call], alike, into, over):
             group = len(calls)
             repeats[group] = _kind(f, rounds, into)
             calls.append(Call(group, call, calls[call].path if call >= 0 else "", "repeat", -1, -1))
             for item in held[call][start:start + period]:
                 if item > 0:
-                    tiles[item] = replace(tiles[item], call=group)
+                    tiles[item] = tiles[item]._replace(call=group)
                 else:
                     calls[-1 - item] = replace(calls[-1 - item], parent=group)
             for j, op in enumerate(rounds[0]):
-                tiles[op] = replace(tiles[op], copies=tuple([ops[j] for ops in rounds]))
+                tiles[op] = tiles[op]._replace(copies=tuple([ops[j] for ops in rounds]))
             for t, ops in enumerate(rounds):
                 for op, kept in zip(ops, rounds[0], strict=True):
                     turn[op] = group, t
@@ -59,6 +58,8 @@ def _inputs(f: Flow) -> dict[int, list[Link]]:
 
 def _flat(held: dict[int, list[int]], inside: Sequence[int]) -> list[int]:
     """The ops of some items, those within calls too, in order."""
+    if len(inside) == 1 and inside[0] > 0:
+        return [inside[0]]
     ops: list[int] = []
     stack = list(reversed(inside))
     while stack:
@@ -70,18 +71,21 @@ def _flat(held: dict[int, list[int]], inside: Sequence[int]) -> list[int]:
     return ops
 
 
-def _runs(f: Flow, held: dict[int, list[int]], inside: list[int], alike: dict[int, int], into: dict[int, list[Link]],
-          over: int) -> list[tuple[int, int, int]]:
-    """(start, period, times) of the repeats among `inside`, the one that saves most first, until at most `over` items are left."""
+def _runs(held: dict[int, list[int]], inside: list[int], alike: dict[int, int], into: dict[int, list[Link]],
+          over: int) -> list[tuple[int, int, list[list[int]]]]:
+    """(start, period, ops of each round) of the repeats among `inside`, the one that saves most first, until at most `over` items are left
+    or a repeat would save less than a hundredth."""
     code = np.array([alike[item] for item in inside])
     left, found, parts = len(inside), [], [(0, len(inside))]
     while left > over and parts:
         a, b = parts.pop(0)
         for saved, start, period in sorted(_candidates(code[a:b]), key=lambda c: (-c[0], c[2]))[:8]:
+            if saved * 100 < len(inside):
+                break
             times = saved // period + 1
             rounds = [_flat(held, inside[a + start + t * period:a + start + (t + 1) * period]) for t in range(times)]
             if _same_wiring(rounds, into):
-                found.append((a + start, period, times))
+                found.append((a + start, period, rounds))
                 left -= saved
                 parts += [(a, a + start), (a + start + times * period, b)]
                 parts.sort(key=lambda part: (part[0] - part[1], part[0]))
@@ -127,13 +131,14 @@ def _kind(f: Flow, rounds: list[list[int]], into: dict[int, list[Link]]) -> Repe
     """The same parameters, modules and lines in every round, or look-alikes? Does a round get anything from an earlier one?"""
     place = {op: t for t, ops in enumerate(rounds) for op in ops}
 
+    wanted = {n for n, tile in f.tiles.items() if tile.kind == "leaf" and f.card(n).parameter}
+
     def signs(op: int) -> tuple[object, ...]:
         card = f.card(op)
-        wanted = [link.source for link in into[op] if f.tiles[link.source].kind == "leaf" and f.card(link.source).requires_grad
-                  and f.card(link.source).parameter]
-        return card.origin, f.calls[card.call].owner if card.call >= 0 else -1, wanted
+        return card.origin, f.calls[card.call].owner if card.call >= 0 else -1, [link.source for link in into[op] if link.source in wanted]
 
-    same = all(signs(op) == signs(ops[0]) for ops in zip(*rounds, strict=True) for op in ops[1:])
+    signed = {op: signs(op) for ops in rounds for op in ops}
+    same = all(signed[op] == signed[ops[0]] for ops in zip(*rounds, strict=True) for op in ops[1:])
     return Repeat(len(rounds), same, any(place.get(link.source, t) < t for t, ops in enumerate(rounds) for op in ops for link in into[op]))
 
 
@@ -156,7 +161,7 @@ def _without_copies(f: Flow, tiles: dict[int, Tile], calls: tuple[Call, ...], re
             groups.setdefault((frozenset(places), card.shapes, card.dtype, card.requires_grad, card.parameter), []).append(leaf)
     for leaves in groups.values():
         if len(leaves) > 1:
-            tiles[leaves[0]] = replace(tiles[leaves[0]], copies=tuple(leaves))
+            tiles[leaves[0]] = tiles[leaves[0]]._replace(copies=tuple(leaves))
             first.update(dict.fromkeys(leaves[1:], leaves[0]))
     labels: dict[tuple[int, int, int, bool], list[tuple[str, ...]]] = {}
     for link in f.links:

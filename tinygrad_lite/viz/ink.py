@@ -8,7 +8,7 @@ import re
 from collections.abc import Sequence
 from xml.sax.saxutils import escape
 
-from .faces import BAR, EDGE, HEAD, ROW, ChipFace, Face, Verdict, chip_text, chip_width, grad_text, value_text
+from .faces import BAR, CHIP, EDGE, HEAD, ROW, ChipFace, Face, Verdict, chip_text, chip_width, grad_text, value_text
 from .metrics import width
 from .numbers import Numbers
 from .scene import Box, Edge, Key, Place, Scene
@@ -27,7 +27,7 @@ STYLE = {
     "unknown": ("#ECEEF0", LINE, 1.4, "2 2"), "ok": ("#E1F0FA", BLUE, 1.2, ""), "none": (PAPER, "#B0B8C1", 1.0, "4 3"),
 }
 GLYPH = {"wrong": "cross", "victim": "cross", "changed": "bang", "unknown": "query", "ok": "tick"}
-FAINT, DEEP = (0xF7, 0xFA, 0xFD), (0x4F, 0x9F, 0xD6)  # the ends of a heat scale: both carry dark text
+FAINT, DEEP = (0xF7, 0xFA, 0xFD), (0x8C, 0xC3, 0xE8)  # the ends of a heat scale: both carry dark text
 
 
 def svg(scene: Scene, ident: str) -> str:
@@ -133,9 +133,10 @@ def _card(place: Place, scene: Scene, ident: str) -> str:
         parts += _numbers(x + EDGE, row, "∇", GRAD, f.grad, f.grads, grad_text(f))
         row += ROW
     tags = max(map(chip_width, f.chips), default=0.0)
+    row += 4 if f.chips else 0
     for chip in f.chips:
         parts.append(_chip(x + EDGE, row, chip, tags, scene.mode))
-        row += 18
+        row += CHIP
     if f.verdict is not None:
         parts.append(_verdict(x + EDGE, row + 1, f.verdict))
     return "".join(parts) + "</g>"
@@ -158,7 +159,7 @@ def _numbers(x: float, y: float, sign: str, colour: str, n: Numbers | None, grad
         top = max(n.bins)
         parts.append(_bars(left, y, [count / top for count in n.bins], colour))
         left += BAR + 6
-    alarm = n is not None and (n.nan or n.inf) and text.startswith("!")
+    alarm = n is not None and n.nan and text.startswith("!")
     parts.append(_text(left, y, text, 10, RED if alarm else INK if left == x + 14 and n is not None else SOFT, bold=bool(alarm)))
     return parts
 

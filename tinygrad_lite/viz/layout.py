@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from .place import across, order
+from .place import across, order, straighten
 
 __all__ = ["ROOT", "Item", "Layout", "Wire", "layout"]
 
@@ -142,14 +142,17 @@ class _Room:
     def __init__(self, items: dict[Any, Item], spans: list[_Span], title: float, root: bool) -> None:
         self.items, self.spans, self.title, self.root = items, spans, title, root
         self.returns: dict[tuple[Any, Any, int], list[Point]] = {}
+        self.loops: list[tuple[Any, Any, int]] = []
 
     def arrange(self, loops: list[tuple[Any, Any, int]]) -> tuple[Point, Point]:
         """Returns the size of the box and where its title begins."""
+        self.loops = loops
         self._ranks()
         self._bends()
         rows = order(self.items, self._links())
         self._ends(rows)
         across(self.items, rows, self._links())
+        straighten(self.items, rows, [span.bends for span in self.spans if len(span.bends) > 1])
         left = min(item.x - item.w / 2 for item in self.items.values())
         right = max(item.x + item.w / 2 for item in self.items.values())
         for item in self.items.values():
@@ -242,8 +245,9 @@ class _Room:
     def _heights(self, rows: list[list[Any]]) -> float:
         """Ranks from top to bottom; the gap grows with how far the edges in it go aside."""
         aside = [0.0] * (len(rows) + 1)
-        for a, b, _, _ in self._links():
-            aside[self.items[a].rank] = max(aside[self.items[a].rank], abs(self.items[a].x - self.items[b].x))
+        for name, other, _, key in self._links():
+            a, b = self.items[name], self.items[other]
+            aside[a.rank] = max(aside[a.rank], abs(a.x + a.leave.get(key, 0.0) - b.x - b.entry.get(key, 0.0)))
         y = 0.0 if self.root else TITLE
         self.band: list[Point] = []
         for r, row in enumerate(rows):
@@ -253,9 +257,11 @@ class _Room:
                 item = self.items[name]
                 feeds = any(span.target == name for span in self.spans)
                 item.y = y if item.kind == "box" or item.kind == "in" else y + (tall - item.h) / (2 if feeds else 1)
-            empty = r == 0 or r >= len(rows) - 2
-            y += tall + (PAD if empty and not aside[r] > 1 else GAP + min(GAP, aside[r] / 10) if row else 0.0)
-        return y + (0.0 if self.root else PAD / 2)
+            ends = r == 0 or (r + 2 == len(rows) and self.items[rows[-1][0]].kind == "out") if rows[-1] else True
+            least = (PAD + (LANE if self.loops else 0.0)) if ends else GAP
+            y += tall + (0.0 if r + 1 == len(rows) or (not row and not self.loops) else least if aside[r] < 1 else max(least, GAP + min(GAP, aside[r] / 10)))
+        open_end = not rows[-1] or self.items[rows[-1][0]].kind != "out"
+        return y + (0.0 if self.root or not open_end else PAD + (LANE if self.loops else 0.0))
 
     def _route(self, span: _Span) -> None:
         a, b = self.items[span.source], self.items[span.target]

@@ -7,6 +7,7 @@ import re
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, replace
 from fnmatch import fnmatchcase
+from typing import NamedTuple
 
 from .graph import Call, Card, Graph
 
@@ -17,8 +18,7 @@ MOVEMENTS = {"broadcast_to", "expand_dims", "flip", "getitem", "reshape", "squee
 SYMBOLS = {"add": "+", "subtract": "−", "multiply": "×", "divide": "÷", "power": "^", "matmul": "@"}
 
 
-@dataclass(frozen=True, slots=True)
-class Chip:
+class Chip(NamedTuple):
     """A parameter shown on the card of its only consumer. `via`: movements on the way, such as ('[:8]',)."""
 
     number: int
@@ -26,8 +26,7 @@ class Chip:
     via: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class Tile:
+class Tile(NamedTuple):
     """What will be one card of the picture: an op, a leaf, or a closed module (number -1 - call)."""
 
     number: int
@@ -42,8 +41,7 @@ class Tile:
     output: int = 0  # the card whose value stands for this tile
 
 
-@dataclass(frozen=True, slots=True)
-class Link:
+class Link(NamedTuple):
     """From a tile to one that was computed from it."""
 
     source: int
@@ -106,7 +104,7 @@ def inline_constants(f: Flow) -> Flow:
             texts.setdefault(link.target, []).append(_constant(f.card(link.source), f.card(link.target).label, link.slot))
         else:
             links.append(link)
-    tiles = {n: replace(tile, texts=tuple(texts[n])) if n in texts else tile for n, tile in f.tiles.items() if tile.kind != "constant"}
+    tiles = {n: tile._replace(texts=tuple(texts[n])) if n in texts else tile for n, tile in f.tiles.items() if tile.kind != "constant"}
     return replace(f, tiles=tiles, links=tuple(links))
 
 
@@ -129,7 +127,7 @@ def label_movements(f: Flow, keep: Collection[int] = ()) -> Flow:
         arrived = []
         for link in into.get(n, ()):
             source, words = moved.get(link.source, (link.source, ()))
-            arrived.append(replace(link, source=source, label=words + link.label) if words else link)
+            arrived.append(link._replace(source=source, label=words + link.label) if words else link)
         if tile.label in MOVEMENTS and tile.kind == "op" and len(arrived) == 1 and n in used and n not in f.roots and n not in keep:
             moved[n] = arrived[0].source, (*arrived[0].label, _movement(f.card(n)))
             del tiles[n]
@@ -142,9 +140,9 @@ def _movement(card: Card) -> str:
     """`reshape`, or for an index what stood between the brackets: `[0]`, `[:8]`."""
     if card.label != "getitem":
         return card.label
-    text = re.sub(r"slice\((\w+|-\d+), (\w+|-\d+), (\w+|-\d+)\)", lambda m: ":".join("" if x == "None" else x for x in m.groups()),
-                  dict(card.params).get("index", "")).strip("()").rstrip(",")
-    text = re.sub(r"::?(?=[,\]]|$)", ":", text).replace("Ellipsis", "…")
+    text = re.sub(r"slice\((\w+|-\d+), (\w+|-\d+), (\w+|-\d+)\)",
+                  lambda m: ":".join("" if x == "None" else x for x in (m.groups() if m[3] != "None" else m.groups()[:2])),
+                  dict(card.params).get("index", "")).strip("()").rstrip(",").replace("Ellipsis", "…")
     return f"[{text}]" if len(text) <= 16 and "array" not in text else "[…]"
 
 
@@ -354,6 +352,6 @@ def inline_parameters(view: View) -> View:
             if link.count == 1 and view.tiles[link.target].kind == "op":
                 chips.setdefault(link.target, []).append(Chip(n, tile.label.rpartition(".")[2], link.label))
                 gone.add(n)
-    tiles = {n: replace(tile, chips=tuple(chips[n])) if n in chips else tile for n, tile in view.tiles.items() if n not in gone}
+    tiles = {n: tile._replace(chips=tuple(chips[n])) if n in chips else tile for n, tile in view.tiles.items() if n not in gone}
     links = tuple([link for link in view.links if link.source not in gone])
     return _boxed(view.flow, tiles, links, view.opened)

@@ -6,10 +6,11 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from .layout import Item
 
-__all__ = ["across", "isotonic", "order"]
+__all__ = ["across", "isotonic", "order", "straighten"]
 
 Links = Sequence[tuple[Any, Any, float, int]]  # (upper, lower, weight, source of the edge), between neighbouring ranks
-SWEEPS = 6
+SWEEPS = 6  # over the order
+SETTLE = 6  # pairs of sweeps over the places, down and up: a spine of ten is straight by then
 APART = {"card": 26.0, "box": 26.0}  # half of it to each side; for edges less
 
 
@@ -68,11 +69,8 @@ def _crossings(rows: list[list[Any]], below: dict[Any, list[Any]]) -> int:
 def across(items: Mapping[Any, "Item"], rows: list[list[Any]], links: Links) -> None:
     """Set each item's x, the middle: near what it is linked to, heavier links first, in the order of `rows` and apart."""
     above, below = _neighbours(items, links)
-    gaps = {}
+    gaps = _gaps(items, rows)
     for row in rows:
-        for a, b in zip(row, row[1:], strict=False):
-            one, other = items[a], items[b]
-            gaps[a] = (one.w + other.w) / 2 + max(APART.get(one.kind, 8.0) + APART.get(other.kind, 8.0), 12.0) / 2
         x = 0.0
         for name in row:
             items[name].x = x
@@ -84,15 +82,17 @@ def across(items: Mapping[Any, "Item"], rows: list[list[Any]], links: Links) -> 
     def wanted(name: Any, sides: Sequence[bool]) -> tuple[float, float]:
         """Where the links would have it, and how strongly."""
         item, total, weight = items[name], 0.0, 0.0
-        for up in sides:
-            for other, w, key in (above if up else below)[name]:
+        ends = [(up, end) for up in sides for end in (above if up else below)[name]]
+        heaviest = max([w for _, (_, w, _) in ends], default=0.0)
+        for up, (other, w, key) in ends:
+            if w * 20 > heaviest:  # a leaf does not pull at the spine
                 far = items[other]
                 mine, its = (item.entry, far.leave) if up else (item.leave, far.entry)
                 total += w * (far.x + its.get(key, 0.0) - mine.get(key, 0.0))
                 weight += w
         return (total / weight, weight) if weight else (item.x, 1e-3)
 
-    for sides in ((True,), (False,), (True,), (False,), (True, False), (True, False), (True, False)):
+    for sides in [(True,), (False,)] * 2 + [(True, False), (False, True)] * SETTLE:
         for row in rows if sides[0] else reversed(rows):
             if row:
                 shift, at = 0.0, []
@@ -103,6 +103,31 @@ def across(items: Mapping[Any, "Item"], rows: list[list[Any]], links: Links) -> 
                 fitted = isotonic([x - s for (x, _), s in zip(wishes, at, strict=True)], [w for _, w in wishes])
                 for name, x, s in zip(row, fitted, at, strict=True):
                     items[name].x = x + s
+
+
+def _gaps(items: Mapping[Any, "Item"], rows: list[list[Any]]) -> dict[Any, float]:
+    """How far apart the middles of an item and the next to its right must be."""
+    gaps = {}
+    for row in rows:
+        for a, b in zip(row, row[1:], strict=False):
+            one, other = items[a], items[b]
+            gaps[a] = (one.w + other.w) / 2 + max(APART.get(one.kind, 8.0) + APART.get(other.kind, 8.0), 12.0) / 2
+    return gaps
+
+
+def straighten(items: Mapping[Any, "Item"], rows: list[list[Any]], chains: Sequence[Sequence[Any]]) -> None:
+    """Give all bends of an edge the same x, where the items beside them leave room: the leftmost or the rightmost they have."""
+    gaps = _gaps(items, rows)
+    left = {b: a for row in rows for a, b in zip(row, row[1:], strict=False)}
+    right = {a: b for b, a in left.items()}
+    for _ in range(2):
+        for chain in chains:
+            for x in (min(items[name].x for name in chain), max(items[name].x for name in chain)):
+                if all((name not in left or items[left[name]].x + gaps[left[name]] <= x + 1e-6)
+                       and (name not in right or x + gaps[name] <= items[right[name]].x + 1e-6) for name in chain):
+                    for name in chain:
+                        items[name].x = x
+                    break
 
 
 def isotonic(values: Sequence[float], weights: Sequence[float]) -> list[float]:

@@ -97,7 +97,8 @@ def scene(view: View, facts: Facts, title: str, subtitle: str, mode: str = "op",
     f = view.flow
     ops = Counter(tile.call for tile in f.tiles.values() if tile.kind == "op")
     alone = {call for call, n in ops.items() if n == 1 and call >= 0 and f.calls[call].kind != "repeat"}
-    faces = {n: face(f, tile, facts, alone) for n, tile in view.tiles.items()}
+    rounds = {box: f.repeats[box].times for box in view.boxes if box in f.repeats}
+    faces = {n: face(f, tile, facts, alone, _rounds(view, n, rounds)) for n, tile in view.tiles.items()}
     titles = {box: _box_title(f, box) for box in view.boxes}
     newest: dict[int, int] = {}
     for link in view.links:
@@ -134,6 +135,14 @@ def _range(heats: Sequence[float]) -> tuple[float, float] | None:
 
 def _r(x: float) -> float:
     return round(x, 1)
+
+
+def _rounds(view: View, number: int, rounds: Mapping[int, int]) -> int:
+    """How often what stands in the box of this tile is repeated, by what the boxes around it say."""
+    times, box = 1, view.home[number]
+    while box >= 0:
+        times, box = times * rounds.get(box, 1), view.boxes[box]
+    return times
 
 
 def _wire(view: View, link: Link, newest: dict[int, int]) -> Wire:

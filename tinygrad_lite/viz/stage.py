@@ -3,7 +3,9 @@
 A Stage still holds the arrays, so that only what is shown is measured; pictures and pages are made from it, and then it is let go.
 """
 
-from collections.abc import Mapping
+import gc
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cache
 from typing import Any
@@ -48,7 +50,23 @@ def stage(root: Any, color: Any = "op", max_nodes: int = 60, detail: str = "stat
         raise ValueError(f"color is 'op', 'grad', an audit or a Heat, not {color!r}{remedy}")
     if detail not in ("stats", "names"):
         raise ValueError(f"detail is 'stats' or 'names', not {detail!r}")
-    reading = read(root, names) if reading is None else reading
+    with _no_collection():
+        return _stage(root, color, audited, max_nodes, detail, title, read(root, names) if reading is None else reading)
+
+
+@contextmanager
+def _no_collection() -> Iterator[None]:
+    """A graph of 1e5 nodes is a million young objects and no garbage: going through them again and again took 0.9 of 2.2 seconds."""
+    running = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if running:
+            gc.enable()
+
+
+def _stage(root: Any, color: Any, audited: bool, max_nodes: int, detail: str, title: str | None, reading: Reading) -> Stage:
     graph, things = reading
     roots = [] if isinstance(root, Tape) else [root] if isinstance(root, Variable) else list(root)
     verdicts = _verdicts(color, things) if audited else {}
