@@ -3,7 +3,8 @@
 from .dot import render, to_dot, to_graphviz
 from .graph import Call, Card, Graph, graph
 from .listing import listing
+from .model import draw_model
 from .picture import Picture, draw
 from .scene import Heat, Scene
 
-__all__ = ["Call", "Card", "Graph", "Heat", "Picture", "Scene", "draw", "graph", "listing", "render", "to_dot", "to_graphviz"]
+__all__ = ["Call", "Card", "Graph", "Heat", "Picture", "Scene", "draw", "draw_model", "graph", "listing", "render", "to_dot", "to_graphviz"]

@@ -59,8 +59,7 @@ def render_text(text: str, format: str) -> bytes:
         import pygraphviz  # type: ignore[import-untyped]
     except ImportError:
         raise MissingExtra("a rendered picture needs Graphviz: pip install 'tinygrad_lite[dot]', or the program `dot`") from None
-    drawn = pygraphviz.AGraph(string=text).draw(prog="dot", format=format)
-    return drawn
+    return pygraphviz.AGraph(string=text).draw(prog="dot", format=format)  # type: ignore[no-any-return]
 
 
 def _graphviz() -> Any:
@@ -72,27 +71,31 @@ def _graphviz() -> Any:
 
 
 def _clusters(g: Graph) -> list[str]:
-    """Node lines, grouped by module path; a cluster opens and closes as the tree of paths is walked."""
-    members: dict[str, list[Card]] = {}
+    """Node lines, grouped by outermost module and path; a cluster opens and closes as the tree of paths is walked."""
+    model = {card.number: g.calls[card.call].model if card.call >= 0 else -1 for card in g.cards}
     for card in g.cards:
-        members.setdefault(card.path, []).append(card)
-    lines: list[str] = [f"  {_node(card)}" for card in members.pop("", [])]
-    open_path: list[str] = []
-    clusters = 0
-    for path in sorted(members, key=lambda p: p.split(".")):
-        parts = path.split(".")
-        while open_path and open_path != parts[:len(open_path)]:
-            open_path.pop()
-            lines.append("  " * (len(open_path) + 1) + "}")
-        while len(open_path) < len(parts):
-            open_path.append(parts[len(open_path)])
-            indent = "  " * len(open_path)
+        for source in card.inputs:
+            if g.cards[source - 1].parameter and model[source] < 0:
+                model[source] = model[card.number]  # a parameter stands where it was first used
+    members: dict[tuple[int, tuple[str, ...]], list[Card]] = {}
+    for card in g.cards:
+        members.setdefault((model[card.number], tuple(card.path.split("."))) if card.path else (-1, ()), []).append(card)
+    lines: list[str] = [f"  {_node(card)}" for card in members.pop((-1, ()), [])]
+    inside, opened, clusters = -1, list[str](), 0
+    for owner, parts in sorted(members):
+        while opened and (owner != inside or tuple(opened) != parts[:len(opened)]):
+            opened.pop()
+            lines.append("  " * (len(opened) + 1) + "}")
+        inside = owner
+        while len(opened) < len(parts):
+            opened.append(parts[len(opened)])
+            indent = "  " * len(opened)
             clusters += 1
-            lines.append(f'{indent}subgraph cluster_{clusters} {{ label={quoted(".".join(open_path))}; color="#b8c4d8"; fontsize=10; labeljust=l;')
-        lines += ["  " * (len(open_path) + 1) + _node(card) for card in members[path]]
-    while open_path:
-        open_path.pop()
-        lines.append("  " * (len(open_path) + 1) + "}")
+            lines.append(f'{indent}subgraph cluster_{clusters} {{ label={quoted(".".join(opened))}; color="#b8c4d8"; fontsize=10; labeljust=l;')
+        lines += ["  " * (len(opened) + 1) + _node(card) for card in members[owner, parts]]
+    while opened:
+        opened.pop()
+        lines.append("  " * (len(opened) + 1) + "}")
     return lines
 
 

@@ -6,7 +6,7 @@ from dataclasses import asdict
 
 from .dot import quoted
 from .faces import Face
-from .ink import STYLE
+from .ink import STYLE, look_of
 from .scene import Scene
 
 __all__ = ["to_json", "to_mermaid", "to_scene_dot"]
@@ -14,13 +14,14 @@ __all__ = ["to_json", "to_mermaid", "to_scene_dot"]
 
 def to_scene_dot(scene: Scene) -> str:
     """What the picture shows, with modules as clusters, for any engine of Graphviz."""
-    lines = ["digraph picture {", f'  rankdir=TB; fontname="Helvetica"; nodesep=0.3; ranksep=0.35; labelloc=t; label={quoted(scene.title)};',
+    way = "LR" if scene.sideways else "TB"
+    lines = ["digraph picture {", f'  rankdir={way}; fontname="Helvetica"; nodesep=0.3; ranksep=0.35; labelloc=t; label={quoted(scene.title)};',
              '  node [fontname="Helvetica", fontsize=11, shape=box, style="filled,rounded"]; edge [color="#5F6C7B", arrowsize=0.7];']
 
     def within(box: int, indent: str) -> None:  # as deep as modules nest
         for place in scene.cards:
             if place.box == box:
-                fill, border, wide, _ = STYLE[_look(place.face, scene)]
+                fill, border, wide, _ = STYLE[look_of(place.face, scene.mode)]
                 lines.append(f'{indent}{_name(place.face.number)} [label={quoted(_words(place.face))}, tooltip={quoted(place.face.tip)}, '
                              f'fillcolor="{fill}", color="{border}", penwidth={wide}];')
         for inner in scene.boxes:
@@ -38,7 +39,7 @@ def to_scene_dot(scene: Scene) -> str:
 
 def to_mermaid(scene: Scene) -> str:
     """A flowchart for Markdown, as GitHub and Jupyter show it."""
-    lines = ["flowchart TB"]
+    lines = [f"flowchart {'LR' if scene.sideways else 'TB'}"]
 
     def within(box: int, indent: str) -> None:
         for place in scene.cards:
@@ -55,9 +56,9 @@ def to_mermaid(scene: Scene) -> str:
         arrow = "-.->" if edge.loop else "-->"
         label = f'|"{_entities(edge.label)}"|' if edge.label else ""
         lines.append(f"  {_name(edge.source)} {arrow}{label} {_name(edge.target)}")
-    for look in dict.fromkeys(_look(place.face, scene) for place in scene.cards):
+    for look in dict.fromkeys(look_of(place.face, scene.mode) for place in scene.cards):
         fill, border, wide, _ = STYLE[look]
-        members = ",".join(_name(place.face.number) for place in scene.cards if _look(place.face, scene) == look)
+        members = ",".join(_name(place.face.number) for place in scene.cards if look_of(place.face, scene.mode) == look)
         lines += [f"  classDef {look} fill:{fill},stroke:{border},stroke-width:{wide}px,color:#1F2933", f"  class {members} {look}"]
     return "\n".join(lines) + "\n"
 
@@ -73,10 +74,6 @@ def _finite(x: object) -> object:
     if isinstance(x, list | tuple):
         return [_finite(value) for value in x]
     return None if isinstance(x, float) and x - x != 0 else x
-
-
-def _look(face: Face, scene: Scene) -> str:
-    return face.look if scene.mode == "op" else face.verdict.kind if scene.mode == "audit" and face.verdict else "none"
 
 
 def _words(face: Face) -> str:

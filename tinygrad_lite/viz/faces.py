@@ -30,10 +30,11 @@ _KIND = {word: kind for kind, words in {
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """What an audit found. kind: "wrong", "victim", "changed", "unknown" or "ok", the worst first."""
+    """What an audit found: "wrong", "victim", "changed", "unknown" or "ok"; or "failed", where a forward raised. more: for the tooltip."""
 
     kind: str
     text: str
+    more: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,7 +107,7 @@ def face(f: Flow, tile: Tile, facts: Facts, alone: Collection[int] = (), rounds:
     if facts.detail and len(copies) > 1:
         grads = [g.rms for g in map(facts.grad, copies) if g is not None]
     verdicts = [v for n in (tile.inside if module else copies) + tile.held for v in [facts.verdict(n)] if v is not None]
-    order = ("wrong", "victim", "changed", "unknown", "ok")
+    order = ("failed", "wrong", "victim", "changed", "unknown", "ok")
     verdict = min(verdicts, key=lambda v: order.index(v.kind), default=None)
     value, grad = (facts.value(tile.output), facts.grad(tile.output)) if facts.detail else (None, None)
     no_grad = facts.no_grad if facts.detail and grad is None and card.requires_grad else ""
@@ -153,7 +154,7 @@ def _tip(f: Flow, tile: Tile, card: Card, value: Numbers | None, grad: Numbers |
         words.append(f"{len(tile.copies)} of them, folded into one card; the values are those of the first")
     words += _stats(value, grad, no_grad)
     if verdict is not None:
-        words.append(verdict.text)
+        words += [verdict.text, *([verdict.more] if verdict.more else [])]
     if card.origin:
         words.append(card.origin)
     return "\n".join(words)
@@ -197,7 +198,8 @@ def chip_width(chip: ChipFace) -> float:
 
 
 def chip_text(chip: ChipFace) -> str:
-    return "" if chip.grad is None else value_text(chip.grad) if chip.grad.nan or chip.grad.inf or chip.grad.size == 1 else f"rms {short(chip.grad.rms)}"
+    g = chip.grad
+    return "" if g is None else value_text(g) if g.nan or g.inf or g.size == 1 else f"rms {short(g.rms)}"
 
 
 def _sized(new: Face) -> Face:

@@ -8,9 +8,10 @@ from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 from ..engine import Node, Scope, Tape, Variable, describe, newest_first, parameter_paths, source_line
+from ..nn import Parameter
 from .origin import Assigned
 
-__all__ = ["Call", "Card", "Graph", "Reading", "graph", "read"]
+__all__ = ["Call", "Card", "Graph", "Reading", "as_roots", "graph", "read", "read_nodes"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,7 +31,7 @@ class Card:
     call: int = -1  # the module call it was made in, a number of Graph.calls; -1: in none
     source: str = ""  # the text of the user's line
     name: str = ""  # the user's variable that holds the result
-    parameter: bool = False  # a leaf that a module holds
+    parameter: bool = False  # a leaf that a module holds, or held
     birth: int = 0  # when it was recorded; 0 for what was there before
     nbytes: int = 0  # of the outputs
 
@@ -77,11 +78,17 @@ def read(root: Any, names: Mapping[str, Any] | None = None) -> Reading:
         used = {id(x._data) for node in nodes for x in node.inputs if isinstance(x, Variable)}
         roots = [y for call in root.calls for y in call.outputs[:1] if id(y._data) not in used]
         return read_nodes(nodes, roots, names, made)
-    roots = [root] if isinstance(root, Variable) else list(root)
+    roots = as_roots(root)
+    return read_nodes(newest_first(roots)[::-1], roots, names, {})
+
+
+def as_roots(root: Any) -> list[Variable]:
+    """A Tensor, or a sequence of them, as a list. Raises TypeError for anything else."""
+    roots = [root] if isinstance(root, Variable) or not isinstance(root, Iterable) else list(root)
     for r in roots:
         if not isinstance(r, Variable):
             raise TypeError(f"a graph is made from Tensors, not from {type(r).__name__}")
-    return read_nodes(newest_first(roots)[::-1], roots, names, {})
+    return roots
 
 
 def read_nodes(nodes: Sequence[Node], roots: Iterable[Variable], names: Mapping[str, Any] | None, made: Mapping[int, Node]) -> Reading:
@@ -112,21 +119,24 @@ def read_nodes(nodes: Sequence[Node], roots: Iterable[Variable], names: Mapping[
             if not label:
                 unnamed += 1
                 label = f"leaf{unnamed}"
-            cards.append(Card(n, "leaf", label, (x._data.shape,), str(x._data.dtype), path=held[key].rpartition(".")[0] if key in held else "",
-                              requires_grad=x._requires_grad, parameter=key in held, nbytes=getattr(x._data, "nbytes", 0)))
+            cards.append(Card(n, "leaf", label, (x._data.shape,), str(x._data.dtype), path=held.get(key, "").rpartition(".")[0],
+                              requires_grad=x._requires_grad, parameter=key in held or isinstance(x, Parameter),
+                              nbytes=getattr(x._data, "nbytes", 0)))
         else:
             shape = getattr(x, "shape", ())
             label = f"{x:.4g}" if isinstance(x, int | float) else "constant" if shape or x is None else str(x)
             cards.append(Card(n, "constant", label, (shape,), str(getattr(x, "dtype", type(x).__name__)), nbytes=getattr(x, "nbytes", 0)))
         return n
 
-    for node, after in zip(nodes, [*nodes[1:], None], strict=True):
+    for node, after in zip(nodes, [*nodes[1:], None], strict=False):
         if node.output is None:  # dropped by backward(retain_graph=False)
             inputs: tuple[int, ...] = ()
             outputs: tuple[Any, ...] = ()
+            wanted = True
         else:
             inputs = tuple([card_of(x) for x in node.inputs if x is not None])
             outputs = node.output if type(node.output) is tuple else (node.output,)
+            wanted = any(cards[i - 1].requires_grad for i in inputs) and node.op.differentiable
         place = (id(node.code), node.lasti)
         if place not in places:
             places[place] = describe(node.code, node.lasti), source_line(node.code, node.lasti)
@@ -135,7 +145,7 @@ def read_nodes(nodes: Sequence[Node], roots: Iterable[Variable], names: Mapping[
         things.append(node)
         cards.append(Card(n, "op", node.op.name, tuple([y.shape for y in outputs]), dtypes[outputs[0].dtype] if outputs else "", inputs,
                           tuple([(k, _short(v)) for k, v in node.params.items()]), calls.all[call].path if call >= 0 else "", places[place][0],
-                          True, call, places[place][1], results.get(id(node)) or assigned.name(node, after), False, node.birth,
+                          wanted, call, places[place][1], results.get(id(node)) or assigned.name(node, after), False, node.birth,
                           sum([getattr(y, "nbytes", 0) for y in outputs])))
     ends = tuple([card_of(r) for r in roots])  # may add a card: a root may be a leaf
     return Reading(Graph(tuple(cards), ends, tuple(calls.all)), things)
@@ -187,5 +197,17 @@ class _Calls:
 
 
 def _short(value: Any) -> str:
-    text = repr(value)
+    """As it would be typed; an index by slices as it stands between the brackets: `[:8, ::2]`."""
+    parts = value if isinstance(value, tuple) else (value,)
+    if any(isinstance(part, slice) or part is Ellipsis for part in parts):
+        text = f"[{', '.join([_slice(part) for part in parts])}]"
+    else:
+        text = repr(value)
     return text if len(text) <= 40 else text[:37] + "..."
+
+
+def _slice(part: Any) -> str:
+    if not isinstance(part, slice):
+        return "…" if part is Ellipsis else repr(part)
+    ends = [part.start, part.stop] + ([part.step] if part.step is not None else [])
+    return ":".join("" if end is None else repr(end) for end in ends)

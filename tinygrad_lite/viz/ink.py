@@ -13,7 +13,7 @@ from .metrics import width
 from .numbers import Numbers
 from .scene import Box, Edge, Key, Place, Scene
 
-__all__ = ["heat_colour", "path", "svg"]
+__all__ = ["STYLE", "heat_colour", "look_of", "path", "svg"]
 
 INK, SOFT, LINE, PAPER = "#1F2933", "#52606D", "#7B8794", "#FFFFFF"
 BLUE, ORANGE, RED = "#0077BB", "#EE7733", "#CC3311"
@@ -23,10 +23,12 @@ STYLE = {
     "product": ("#DCEBF7", BLUE, 1.4, ""), "function": ("#EDE6F5", "#7A4FA3", 1.2, ""), "entry": ("#F1F3F5", LINE, 1.0, ""),
     "reduce": ("#E3E7EC", "#3E4C59", 1.6, ""), "move": (PAPER, LINE, 1.0, ""), "parameter": ("#FDF0E6", ORANGE, 1.6, ""),
     "data": (PAPER, SOFT, 1.0, "4 3"), "module": ("#E8EEF7", "#3D5A80", 1.2, ""),
+    "failed": ("#FBE3DD", RED, 3.2, ""),
     "wrong": ("#FBE3DD", RED, 3.2, ""), "victim": ("#FDF0E6", ORANGE, 2.2, ""), "changed": ("#FDF0E6", ORANGE, 2.2, "6 3"),
     "unknown": ("#ECEEF0", LINE, 1.4, "2 2"), "ok": ("#E1F0FA", BLUE, 1.2, ""), "none": (PAPER, "#B0B8C1", 1.0, "4 3"),
 }
-GLYPH = {"wrong": "cross", "victim": "cross", "changed": "bang", "unknown": "query", "ok": "tick"}
+GLYPH = {"failed": "cross", "wrong": "cross", "victim": "cross", "changed": "bang", "unknown": "query", "ok": "tick"}
+SAID = {"failed": RED, "wrong": RED, "victim": "#B4500F", "changed": "#B4500F", "ok": "#005A8E"}  # a verdict's words: dark enough to read
 FAINT, DEEP = (0xF7, 0xFA, 0xFD), (0x8C, 0xC3, 0xE8)  # the ends of a heat scale: both carry dark text
 
 
@@ -34,14 +36,14 @@ def svg(scene: Scene, ident: str) -> str:
     """The picture. ident: what its ids begin with, so that two pictures can stand on one page."""
     w, h = _n(scene.width), _n(scene.height)
     title = f"{scene.title}. {scene.subtitle}" if scene.subtitle else scene.title
-    parts = [f'<svg xmlns="http://www.w3.org/2000/svg" width="{w}" height="{h}" viewBox="0 0 {w} {h}" font-family="Helvetica, Arial, sans-serif" '
-             f'role="img" id="{ident}"><title>{escape_text(title)}</title>',
+    parts = [f'<svg xmlns="http://www.w3.org/2000/svg" width="{w}" height="{h}" viewBox="0 0 {w} {h}" '
+             f'font-family="Helvetica, Arial, sans-serif" role="img" id="{ident}"><title>{escape_text(title)}</title>',
              f'<rect width="{w}" height="{h}" fill="{PAPER}"/>',
-             _text(20, 26, scene.title, 15, {"wrong": RED, "victim": "#B4500F", "changed": "#B4500F"}.get(scene.verdict, INK), bold=True)]
+             _text(20, 26, scene.title, 15, SAID.get(scene.verdict, INK), bold=True)]
     if scene.subtitle:
         parts.append(_text(20, 44, scene.subtitle, 11, SOFT))
     parts += [_box(box, ident) for box in scene.boxes]
-    parts += [_edge(edge, ident) for edge in sorted(scene.edges, key=lambda e: (e.main, e.loop))]
+    parts += [_edge(edge, ident, scene.sideways) for edge in sorted(scene.edges, key=lambda e: (e.main, e.loop))]
     parts += [_card(place, scene, ident) for place in scene.cards]
     parts += [_edge_label(edge) for edge in scene.edges if edge.label_at is not None]
     parts.append(_legend(scene.legend, scene.height - 22))
@@ -51,14 +53,14 @@ def svg(scene: Scene, ident: str) -> str:
 def _box(box: Box, ident: str) -> str:
     fill = "#F7F9FC" if box.level % 2 == 0 else "#EDF2F8"
     return (f'<g id="{ident}-b{box.number}"><title>{escape_text(box.tip)}</title>'
-            f'<rect x="{_n(box.x)}" y="{_n(box.y)}" width="{_n(box.width)}" height="{_n(box.height)}" rx="8" fill="{fill}" stroke="#B8C4D8"/>'
-            + _text(box.title_x, box.title_y, box.title, 11, "#3D5A80", bold=True) + "</g>")
+            f'<rect x="{_n(box.x)}" y="{_n(box.y)}" width="{_n(box.width)}" height="{_n(box.height)}" rx="8" fill="{fill}" '
+            'stroke="#B8C4D8"/>' + _text(box.title_x, box.title_y, box.title, 11, "#3D5A80", bold=True) + "</g>")
 
 
 # ---- edges
 
-def path(edge: Edge) -> str:
-    """The edge as SVG path data: curves leave and arrive vertically; a loop has rounded corners."""
+def path(edge: Edge, sideways: bool = False) -> str:
+    """The edge as SVG path data: curves leave and arrive vertically, or horizontally; a loop has rounded corners."""
     points = edge.points
     out = [f"M{_n(points[0][0])} {_n(points[0][1])}"]
     if edge.loop:
@@ -71,6 +73,9 @@ def path(edge: Edge) -> str:
             out.append(f"V{_n(y2)}")
         elif abs(y - y2) < 0.05:
             out.append(f"H{_n(x2)}")
+        elif sideways:
+            middle = _n((x + x2) / 2)
+            out.append(f"C{middle} {_n(y)} {middle} {_n(y2)} {_n(x2)} {_n(y2)}")
         else:
             middle = _n((y + y2) / 2)
             out.append(f"C{_n(x)} {middle} {_n(x2)} {middle} {_n(x2)} {_n(y2)}")
@@ -82,13 +87,13 @@ def _towards(here: tuple[float, float], there: tuple[float, float], r: float) ->
     return f"{_n(here[0] + (there[0] - here[0]) * r / far)} {_n(here[1] + (there[1] - here[1]) * r / far)}"
 
 
-def _edge(edge: Edge, ident: str) -> str:
+def _edge(edge: Edge, ident: str, sideways: bool) -> str:
     colour, wide = (INK, 1.6) if edge.loop else (("#5F6C7B", 1.8) if edge.main else ("#94A0AD", 1.2))
     x, y = edge.points[-1]
     dashes = ' stroke-dasharray="5 3"' if edge.loop else ""
     return (f'<g id="{ident}-e{_id(edge.source)}-{_id(edge.target)}{"-loop" if edge.loop else ""}"><title>{escape_text(edge.tip)}</title>'
-            f'<path d="{path(edge)}" fill="none" stroke="{colour}" stroke-width="{wide}"{dashes}/>'
-            f'<path d="M{_n(x)} {_n(y)}l-3.6 -7h7.2z" fill="{colour}"/></g>')
+            f'<path d="{path(edge, sideways)}" fill="none" stroke="{colour}" stroke-width="{wide}"{dashes}/>'
+            f'<path d="M{_n(x)} {_n(y)}{"l-7 -3.6v7.2z" if sideways else "l-3.6 -7h7.2z"}" fill="{colour}"/></g>')
 
 
 def _edge_label(edge: Edge) -> str:
@@ -106,7 +111,7 @@ def _id(number: int) -> str:
 
 def _card(place: Place, scene: Scene, ident: str) -> str:
     f, x, y = place.face, place.x, place.y
-    look = f.look if scene.mode == "op" else (f.verdict.kind if f.verdict else "none") if scene.mode == "audit" else "none"
+    look = look_of(f, scene.mode)
     fill, border, wide, dashes = STYLE[look]
     if scene.mode == "heat" and f.heat is not None and scene.hot is not None:
         fill, border, wide, dashes = heat_colour(f.heat, *scene.hot, scene.log), "#3D5A80", 1.2, ""
@@ -117,7 +122,7 @@ def _card(place: Place, scene: Scene, ident: str) -> str:
     if f.stack:
         parts += [f'<rect x="{_n(x + d)}" y="{_n(y - d)}" {rect} stroke-width="1"/>' for d in (6, 3)]
     parts.append(f'<rect x="{_n(x)}" y="{_n(y)}" {rect} stroke-width="{wide}"{dash}/>')
-    ink = RED if look == "wrong" else INK
+    ink = RED if look in ("wrong", "failed") else INK
     parts.append(_text(x + EDGE, y + 17, f.title, 13, ink, bold=True))
     parts.append(_text(x + f.width - EDGE - width(f.shape, 10), y + 16, f.shape, 10, SOFT))
     if f.badge:
@@ -140,6 +145,13 @@ def _card(place: Place, scene: Scene, ident: str) -> str:
     if f.verdict is not None:
         parts.append(_verdict(x + EDGE, row + 1, f.verdict))
     return "".join(parts) + "</g>"
+
+
+def look_of(f: Face, mode: str) -> str:
+    """Which style a card has in a colour mode: a key of STYLE."""
+    if mode == "audit" or (f.verdict is not None and f.verdict.kind == "failed"):
+        return f.verdict.kind if f.verdict is not None else "none"
+    return f.look if mode == "op" else "none"
 
 
 def _badge(right: float, y: float, text: str) -> str:
@@ -204,7 +216,7 @@ def _chip(x: float, y: float, chip: ChipFace, tags: float, mode: str) -> str:
 
 
 def _verdict(x: float, y: float, verdict: Verdict) -> str:
-    colour = {"wrong": RED, "victim": "#B4500F", "changed": "#B4500F", "ok": "#005A8E"}.get(verdict.kind, SOFT)
+    colour = SAID.get(verdict.kind, SOFT)
     return _glyph(x + 6, y - 4, verdict.kind, 6) + _text(x + 17, y, verdict.text, 10, colour, bold=verdict.kind != "ok")
 
 
@@ -212,7 +224,7 @@ def _glyph(x: float, y: float, kind: str, r: float) -> str:
     """A sign on a disc, drawn and not written: no font is needed, and it is read without colour."""
     shape = {"tick": "M-3 0.2l2.2 2.4l4 -4.6", "cross": "M-2.4 -2.4l4.8 4.8M2.4 -2.4l-4.8 4.8", "bang": "M0 -3.4v4M0 2.6v0.9",
              "query": "M-1.8 -1.6a1.9 1.9 0 1 1 2.6 1.8q-0.8 0.5 -0.8 1.2M0 3v0.6"}[GLYPH[kind]]
-    fill = {"wrong": RED, "victim": ORANGE, "changed": ORANGE, "ok": BLUE}.get(kind, LINE)
+    fill = {"failed": RED, "wrong": RED, "victim": ORANGE, "changed": ORANGE, "ok": BLUE}.get(kind, LINE)
     return (f'<circle cx="{_n(x)}" cy="{_n(y)}" r="{_n(r)}" fill="{fill}"/><path transform="translate({_n(x)} {_n(y)}) scale({_n(r / 6)})" '
             f'd="{shape}" fill="none" stroke="{PAPER}" stroke-width="1.5"/>')
 

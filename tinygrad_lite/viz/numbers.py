@@ -72,7 +72,7 @@ def short(x: float) -> str:
 def value_of(thing: Any) -> Any:
     """The array of a Tensor, the (first) output of a Node, a constant itself; None where the graph was dropped."""
     if isinstance(thing, Node):
-        return thing.output[0] if type(thing.output) is tuple else thing.output
+        return (thing.output[0] if thing.output else None) if type(thing.output) is tuple else thing.output
     return thing._data if isinstance(thing, Variable) else thing
 
 
@@ -83,7 +83,7 @@ def gradients(roots: Sequence[Variable]) -> dict[int, Any]:
     """
     roots = [root for root in roots if root._requires_grad]
     nodes = newest_first(roots)
-    owners = [*nodes, *{id(x): x for node in nodes for x in node.inputs if isinstance(x, Variable) and x.node is None}.values()]
+    owners: list[Any] = [*nodes, *{id(x): x for node in nodes for x in node.inputs if isinstance(x, Variable) and x.node is None}.values()]
     hooked = [(owner, owner.hooks) for owner in owners if owner.hooks is not None]
     if any(node.output is None for node in nodes):
         raise GradError("the graph was dropped by backward(retain_graph=False)")

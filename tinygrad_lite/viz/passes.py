@@ -3,16 +3,14 @@
 Constants become text in their consumer, movement ops labels on edges, closed modules one card, parameters chips. Repeats are in `fold`.
 """
 
-import re
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, replace
-from fnmatch import fnmatchcase
 from typing import NamedTuple
 
 from .graph import Call, Card, Graph
 
-__all__ = ["Chip", "Flow", "Link", "Repeat", "Tile", "View", "collapse", "flow", "inline_constants", "inline_parameters", "items",
-           "label_movements", "opened_by_hand", "opened_to_fit", "signatures"]
+__all__ = ["Chip", "Flow", "Link", "Repeat", "Tile", "View", "collapse", "depth_of", "flow", "inline_constants", "inline_parameters", "items",
+           "label_movements", "signatures"]
 
 MOVEMENTS = {"broadcast_to", "expand_dims", "flip", "getitem", "reshape", "squeeze", "swapaxes", "transpose"}
 SYMBOLS = {"add": "+", "subtract": "−", "multiply": "×", "divide": "÷", "power": "^", "matmul": "@"}
@@ -48,7 +46,7 @@ class Link(NamedTuple):
     target: int
     slot: int  # which input of the target
     label: tuple[str, ...] = ()  # movements on the way
-    count: int = 1
+    times: int = 1
     loop: bool = False  # to the next round of a repeat
 
 
@@ -140,10 +138,8 @@ def _movement(card: Card) -> str:
     """`reshape`, or for an index what stood between the brackets: `[0]`, `[:8]`."""
     if card.label != "getitem":
         return card.label
-    text = re.sub(r"slice\((\w+|-\d+), (\w+|-\d+), (\w+|-\d+)\)",
-                  lambda m: ":".join("" if x == "None" else x for x in (m.groups() if m[3] != "None" else m.groups()[:2])),
-                  dict(card.params).get("index", "")).strip("()").rstrip(",").replace("Ellipsis", "…")
-    return f"[{text}]" if len(text) <= 16 and "array" not in text else "[…]"
+    text = dict(card.params).get("index", "").strip("()[]").rstrip(",")
+    return f"[{text}]" if len(text) <= 16 else "[…]"
 
 
 def items(f: Flow) -> dict[int, list[int]]:
@@ -166,7 +162,7 @@ def signatures(f: Flow, held: dict[int, list[int]]) -> dict[int, int]:
     """A number for each item; items with equal numbers are alike: op, shapes, dtype, parameters of the op, for all ops inside."""
     known: dict[object, int] = {}
     found: dict[int, int] = {}
-    for call in sorted(held, key=lambda c: _depth(f.calls, c), reverse=True):
+    for call in sorted(held, key=lambda c: depth_of(f.calls, c), reverse=True):
         for n in held[call]:
             if n > 0:
                 card = f.card(n)
@@ -176,63 +172,19 @@ def signatures(f: Flow, held: dict[int, list[int]]) -> dict[int, int]:
     return found
 
 
-def _depth(calls: Sequence[Call], call: int) -> int:
+def depth_of(calls: Sequence[Call], call: int) -> int:
+    """How many calls a call stands in, itself counted."""
     depth = 0
     while call >= 0:
         depth, call = depth + 1, calls[call].parent
     return depth
 
 
-def opened_by_hand(f: Flow, depth: int, paths: Iterable[str]) -> frozenset[int]:
-    """Calls less than `depth` modules deep, those whose path is in `paths` (with * and ?), and all that stand around those. A repeat opens
-    with what it stands in."""
-    chosen: set[int] = set()
-    level: dict[int, int] = {-1: 0}
-    patterns = list(paths)
-    for call in sorted(range(len(f.calls)), key=lambda c: _depth(f.calls, c)):
-        this = f.calls[call]
-        level[call] = level[this.parent] + (this.kind != "repeat")
-        if this.kind != "repeat" and (level[call] <= depth or any(fnmatchcase(this.path, p) for p in patterns)):
-            while call >= 0 and call not in chosen:
-                chosen.add(call)
-                call = f.calls[call].parent
-    missing = [p for p in patterns if not any(fnmatchcase(call.path, p) for call in f.calls if call.kind != "repeat")]
-    if missing:
-        have = ", ".join(dict.fromkeys(call.path for call in f.calls if call.kind != "repeat")) or "none"
-        raise ValueError(f"open={missing[0]!r}: no module of this graph has that path; it has {have[:300]}")
-    return frozenset(chosen | {c for c, call in enumerate(f.calls) if call.kind == "repeat" and (call.parent < 0 or call.parent in chosen)})
-
-
-def opened_to_fit(f: Flow, max_nodes: int) -> frozenset[int]:
-    """Open from the outside in, look-alikes together, while at most `max_nodes` cards show."""
-    held = items(f)
-    alike = signatures(f, held)
-    feeds: dict[int, int] = {}
-    for link in f.links:
-        feeds[link.source] = feeds.get(link.source, 0) + 1
-    leaves = sum(tile.kind == "leaf" and not (f.card(n).parameter and feeds.get(n) == 1) for n, tile in f.tiles.items())
-    cards, opened = len(held[-1]) + leaves, set[int]()
-    bundles = [[call] for call in sorted(-1 - n for n in held[-1] if n < 0)]
-    while bundles:
-        together: dict[int, list[int]] = {}
-        for bundle in bundles:
-            for call in bundle:
-                together.setdefault(alike[-1 - call], []).append(call)
-        bundles = []
-        for calls in together.values():
-            more = sum(len(held[call]) - 1 for call in calls)
-            if cards + more <= max_nodes:
-                cards += more
-                opened.update(calls)
-                bundles.append([-1 - n for call in calls for n in held[call] if n < 0])
-    return frozenset(opened)
-
-
 def collapse(f: Flow, opened: frozenset[int]) -> View:
     """A call that is not opened becomes one tile with all ops inside and the parameters that only they use. A call of a single op is that op."""
     held = items(f)
     ops: dict[int, int] = {}  # how many ops in a call, however deep
-    for call in sorted(held, key=lambda c: _depth(f.calls, c), reverse=True):
+    for call in sorted(held, key=lambda c: depth_of(f.calls, c), reverse=True):
         ops[call] = sum(1 if n > 0 else ops[-1 - n] for n in held[call])
     closed: dict[int, int] = {-1: -1}  # call -> the outermost closed call it is in, or -1
 
@@ -272,10 +224,10 @@ def collapse(f: Flow, opened: frozenset[int]) -> View:
         if shown > 0:
             tiles[n] = tile
             continue
-        call = f.calls[-1 - shown]
+        module = f.calls[-1 - shown]
         members = inside[shown]
         output = next((m for m in reversed(members) if m in outward), members[-1])
-        tiles[shown] = Tile(shown, "module", call.path, call.parent, copies=f.tiles[output].copies, inside=tuple(members),
+        tiles[shown] = Tile(shown, "module", module.path, module.parent, copies=f.tiles[output].copies, inside=tuple(members),
                             held=tuple(absorbed.get(shown, ())), output=output)
     return _boxed(f, tiles, _merged(f.links, stands), opened)
 
@@ -323,7 +275,7 @@ def _boxed(f: Flow, tiles: dict[int, Tile], links: tuple[Link, ...], opened: fro
             call = calls[call].parent
         return call
 
-    boxes = {call: box(calls[call].parent) for call in sorted(drawn, key=lambda c: (_depth(calls, c), c))}
+    boxes = {call: box(calls[call].parent) for call in sorted(drawn, key=lambda c: (depth_of(calls, c), c))}
     return View(f, tiles, links, boxes, {n: box(call) for n, call in place.items()}, opened)
 
 
@@ -349,7 +301,7 @@ def inline_parameters(view: View) -> View:
     for n, tile in view.tiles.items():
         if tile.kind == "leaf" and view.flow.card(n).parameter and n not in view.flow.roots and len(uses.get(n, ())) == 1:
             link = uses[n][0]
-            if link.count == 1 and view.tiles[link.target].kind == "op":
+            if link.times == 1 and view.tiles[link.target].kind == "op":
                 chips.setdefault(link.target, []).append(Chip(n, tile.label.rpartition(".")[2], link.label))
                 gone.add(n)
     tiles = {n: tile._replace(chips=tuple(chips[n])) if n in chips else tile for n, tile in view.tiles.items() if n not in gone}

@@ -13,7 +13,8 @@ from ..errors import MissingExtra
 from .dot import render_text
 from .export import to_json, to_mermaid, to_scene_dot
 from .ink import svg
-from .passes import collapse, inline_parameters, opened_by_hand, opened_to_fit
+from .opening import opened_by_hand, opened_to_fit
+from .passes import collapse, inline_parameters
 from .scene import Heat, Scene, scene
 from .stage import Stage, stage
 
@@ -63,7 +64,7 @@ class Picture:
     def show(self) -> None:
         """In a notebook as output of the cell; elsewhere in the browser, from a temporary file."""
         try:
-            from IPython import get_ipython  # type: ignore[attr-defined]
+            from IPython import get_ipython
             from IPython.display import display
         except ImportError:
             get_ipython = None
@@ -82,7 +83,7 @@ class Picture:
 
 
 def draw(root: Any, *, color: Any = "op", depth: int | None = None, open: str | Sequence[str] = (), max_nodes: int = 60, detail: str = "stats",
-         engine: str = "auto", names: Mapping[str, Any] | None = None, title: str | None = None) -> Picture:
+         direction: str = "auto", engine: str = "auto", names: Mapping[str, Any] | None = None, title: str | None = None) -> Picture:
     """The picture of the graph that `root` was made by: a Tensor, a sequence of them, or the Tape of a capture.
 
     color      "op": by kind of op. "grad": by the gradient's rms, on a log scale, recomputed where it is not there; `.grad` is not touched.
@@ -91,6 +92,7 @@ def draw(root: Any, *, color: Any = "op", depth: int | None = None, open: str | 
     open       paths of modules to open, with * and ?: "blocks.1", ["blocks.1", "blocks.1.attn"]; what is around them opens too
     max_nodes  what is repeated within one module (or outside of all) more often than this is folded, where the rounds are alike
     detail     "stats": histograms, range and rms of values and gradients; "names": words alone
+    direction  "TB": from the top down, as "auto" is; "LR": from left to right
     engine     "auto": our own layout, the same on every machine. "dot": Graphviz's, where it is installed
     names      {name: Tensor}, such as locals(); else results are named by the line that made them, where that is an assignment
 
@@ -99,12 +101,15 @@ def draw(root: Any, *, color: Any = "op", depth: int | None = None, open: str | 
     """
     if engine not in ("auto", "dot"):
         raise ValueError(f"engine is 'auto' or 'dot', not {engine!r}")
+    if direction not in ("auto", "TB", "LR"):
+        raise ValueError(f"direction is 'auto', 'TB' or 'LR', not {direction!r}")
     if max_nodes < 1 or (depth is not None and depth < 0):
         raise ValueError(f"max_nodes is 1 or more and depth 0 or more, not {max_nodes} and {depth}")
-    return picture(stage(root, color, max_nodes, detail, names, title), depth, open, max_nodes, engine)
+    return picture(stage(root, color, max_nodes, detail, names, title), depth, open, max_nodes, engine, direction == "LR")
 
 
-def picture(set_: Stage, depth: int | None = None, open: str | Sequence[str] = (), max_nodes: int = 60, engine: str = "auto") -> Picture:
+def picture(set_: Stage, depth: int | None = None, open: str | Sequence[str] = (), max_nodes: int = 60, engine: str = "auto",
+            sideways: bool = False) -> Picture:
     """The picture of what `stage` prepared, in one state of opened modules."""
     paths = [open] if isinstance(open, str) else list(open)
     f = set_.flow
@@ -114,4 +119,4 @@ def picture(set_: Stage, depth: int | None = None, open: str | Sequence[str] = (
         raise ValueError(f"this picture would have {len(view.tiles):,} cards, more than anybody can look at ({LIMIT:,}).\n"
                          "  Close modules with depth=, draw a smaller part of the graph, or read it as text: viz.listing(root)")
     heat = set_.heat if isinstance(set_.heat, Heat) else None
-    return Picture(scene(view, set_.facts, set_.title, set_.subtitle(len(view.tiles)), set_.mode, heat), engine)
+    return Picture(scene(view, set_.facts, set_.title, set_.subtitle(len(view.tiles)), set_.mode, heat, sideways), engine)

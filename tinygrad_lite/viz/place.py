@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from .layout import Item
+    from .room import Item
 
 __all__ = ["across", "isotonic", "order", "straighten"]
 
@@ -92,14 +92,19 @@ def across(items: Mapping[Any, "Item"], rows: list[list[Any]], links: Links) -> 
                 weight += w
         return (total / weight, weight) if weight else (item.x, 1e-3)
 
-    for sides in [(True,), (False,)] * 2 + [(True, False), (False, True)] * SETTLE:
-        for row in rows if sides[0] else reversed(rows):
+    def settled(name: Any) -> tuple[float, float]:
+        """What nothing flows into goes to where it is used; all else stays."""
+        return wanted(name, (False,)) if not above[name] else (items[name].x, 1e6)
+
+    ways: list[tuple[bool, ...]] = [(True,), (False,)] * 2 + [(True, False), (False, True)] * SETTLE + [(True,), ()]  # the last straighten the spine
+    for sides in ways:
+        for row in rows if sides and sides[0] else reversed(rows):
             if row:
                 shift, at = 0.0, []
                 for name in row:
                     at.append(shift)
                     shift += gaps.get(name, 0.0)
-                wishes = [wanted(name, sides) for name in row]
+                wishes = [wanted(name, sides) if sides else settled(name) for name in row]
                 fitted = isotonic([x - s for (x, _), s in zip(wishes, at, strict=True)], [w for _, w in wishes])
                 for name, x, s in zip(row, fitted, at, strict=True):
                     items[name].x = x + s

@@ -56,7 +56,8 @@ class Box:
 
 @dataclass(frozen=True, slots=True)
 class Edge:
-    """`points`: straight between two with one coordinate in common, else a curve that leaves and arrives vertically."""
+    """`points`: straight between two with one coordinate in common, else a curve that leaves and arrives vertically,
+    or horizontally where the picture goes from left to right."""
 
     source: int
     target: int
@@ -90,9 +91,10 @@ class Scene:
     hot: tuple[float, float] | None = None  # the least heat above 0, and the most, where it is shown
     log: bool = False  # its scale
     verdict: str = ""  # kind of the worst verdict, for the colour of the title
+    sideways: bool = False  # from left to right: edges leave and arrive horizontally
 
 
-def scene(view: View, facts: Facts, title: str, subtitle: str, mode: str = "op", heat: Heat | None = None) -> Scene:
+def scene(view: View, facts: Facts, title: str, subtitle: str, mode: str = "op", heat: Heat | None = None, sideways: bool = False) -> Scene:
     """Words, sizes and places of everything in `view`."""
     f = view.flow
     ops = Counter(tile.call for tile in f.tiles.values() if tile.kind == "op")
@@ -106,7 +108,7 @@ def scene(view: View, facts: Facts, title: str, subtitle: str, mode: str = "op",
             newest[link.target] = max(newest.get(link.target, 0), view.tiles[link.source].output)
     wires = [_wire(view, link, newest) for link in view.links]
     plan = layout({n: (new.width + (6 if new.stack else 0), new.height + (6 if new.stack else 0)) for n, new in faces.items()}, view.home,
-                  view.boxes, {box: width(text, 11, True) for box, text in titles.items()}, wires)
+                  view.boxes, {box: width(text, 11, True) for box, text in titles.items()}, wires, sideways)
     legend = _legend(faces, mode, heat)
     head = max(width(title, 15, True), width(subtitle, 11), sum(width(key.text, 11) + 34 for key in legend))
     wide = max(plan.width, head) + 2 * SIDE
@@ -114,18 +116,21 @@ def scene(view: View, facts: Facts, title: str, subtitle: str, mode: str = "op",
     level = {-1: -1}
     for box, around in view.boxes.items():
         level[box] = level[around] + 1
-    boxes = tuple([Box(box, titles[box], _r(plan.boxes[box][0] + dx), _r(plan.boxes[box][1] + dy), *plan.boxes[box][2:],
-                       _r(plan.titles[box][0] + dx), _r(plan.titles[box][1] + dy), view.boxes[box], level[box], _box_tip(f, box)) for box in view.boxes])
+    boxes = []
+    for box, around in view.boxes.items():
+        (x, y, w, h), (tx, ty) = plan.boxes[box], plan.titles[box]
+        boxes.append(Box(box, titles[box], _r(x + dx), _r(y + dy), w, h, _r(tx + dx), _r(ty + dy), around, level[box], _box_tip(f, box)))
     edges = tuple([Edge(link.source, link.target, tuple([(_r(x + dx), _r(y + dy)) for x, y in points]), _label(link),
                         None if middle is None else (_r(middle[0] + dx), _r(middle[1] + dy)), wire.weight == 1.0, link.loop,
                         _edge_tip(link, faces))
                    for link, wire, points, middle in zip(view.links, wires, plan.routes, plan.labels, strict=True)])
-    places = tuple([Place(new, _r(plan.cards[n][0] + dx), _r(plan.cards[n][1] + dy + (6 if new.stack else 0)), view.home[n]) for n, new in faces.items()])
+    places = tuple([Place(new, _r(plan.cards[n][0] + dx), _r(plan.cards[n][1] + dy + (6 if new.stack else 0)), view.home[n])
+                    for n, new in faces.items()])
     heats = [new.heat for new in faces.values() if new.heat is not None] if heat is not None else []
     kinds = {v.kind for new in faces.values() for v in [new.verdict, *(chip.verdict for chip in new.chips)] if v is not None}
-    worst = next((kind for kind in ("wrong", "victim", "changed") if kind in kinds), "")
-    return Scene(_r(wide), _r(plan.height + dy + 44), title, subtitle, mode, places, boxes, edges, legend,
-                 _range(heats), heat is not None and heat.log, worst)
+    worst = next((kind for kind in ("failed", "wrong", "victim", "changed") if kind in kinds), "")
+    return Scene(_r(wide), _r(plan.height + dy + 52), title, subtitle, mode, places, tuple(boxes), edges, legend,
+                 _range(heats), heat is not None and heat.log, worst, sideways)
 
 
 def _range(heats: Sequence[float]) -> tuple[float, float] | None:
@@ -157,7 +162,7 @@ def _wire(view: View, link: Link, newest: dict[int, int]) -> Wire:
 def _label(link: Link) -> str:
     words = " ".join(link.label)
     text = words if len(words) <= 40 else words[:39] + "…"
-    return f"{text} ×{link.count}".strip() if link.count > 1 and not link.loop else text
+    return f"{text} ×{link.times}".strip() if link.times > 1 and not link.loop else text
 
 
 def _box_title(f: Flow, box: int) -> str:
@@ -183,7 +188,7 @@ def _box_tip(f: Flow, box: int) -> str:
 def _edge_tip(link: Link, faces: dict[int, Face]) -> str:
     a, b = faces[link.source], faces[link.target]
     way = f" through {', '.join(link.label)}" if link.label else ""
-    return f"{a.title} ({a.shape}) → {b.title}{way}" + (", in the next round" if link.loop else f", {link.count} times" if link.count > 1 else "")
+    return f"{a.title} ({a.shape}) → {b.title}{way}" + (", in the next round" if link.loop else f", {link.times} times" if link.times > 1 else "")
 
 
 def _legend(faces: dict[int, Face], mode: str, heat: Heat | None) -> tuple[Key, ...]:
@@ -194,7 +199,9 @@ def _legend(faces: dict[int, Face], mode: str, heat: Heat | None) -> tuple[Key, 
                  "changed": "changed in place", "unknown": "cannot tell", "ok": "checked"}
         keys = [Key(kind, text) for kind, text in words.items() if kind in seen]
         return tuple(keys + ([Key("none", "has no rule to check")] if any(new.verdict is None for new in faces.values()) else []))
-    looks = {new.look for new in faces.values()} | ({"parameter"} if any(new.chips for new in faces.values()) else set())
+    looks = {new.look for new in faces.values() if new.verdict is None or new.verdict.kind != "failed"}
+    if any(new.chips for new in faces.values()):
+        looks.add("parameter")
     if mode == "heat" and heat is not None:
         values = [new.heat for new in faces.values() if new.heat is not None]
         if not values:
@@ -202,4 +209,5 @@ def _legend(faces: dict[int, Face], mode: str, heat: Heat | None) -> tuple[Key, 
         low, high = _range(values) or (0.0, 0.0)
         ends = [Key("cold", heat.text(low)), Key("hot", f"{heat.text(high)}  {heat.name}{', log scale' if heat.log else ''}")]
         return tuple(ends + ([Key("none", "none")] if len(values) < len(faces) else []))
-    return tuple([Key(look, text) for look, text in LOOKS.items() if look in looks])
+    failed = [Key("failed", "failed")] if any(new.verdict is not None and new.verdict.kind == "failed" for new in faces.values()) else []
+    return tuple([Key(look, text) for look, text in LOOKS.items() if look in looks] + failed)

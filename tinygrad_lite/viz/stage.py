@@ -4,7 +4,7 @@ A Stage still holds the arrays, so that only what is shown is measured; pictures
 """
 
 import gc
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cache
@@ -14,7 +14,7 @@ from ..engine import Node, Tape, Variable
 from ..errors import GradError
 from .faces import Facts, Verdict, plural
 from .fold import fold
-from .graph import Reading, read
+from .graph import Reading, as_roots, read
 from .numbers import Numbers, gradients, measure, short, value_of
 from .passes import Flow, Tile, flow, inline_constants, label_movements
 from .scene import Heat
@@ -42,16 +42,19 @@ class Stage:
 
 
 def stage(root: Any, color: Any = "op", max_nodes: int = 60, detail: str = "stats", names: Mapping[str, Any] | None = None,
-          title: str | None = None, reading: Reading | None = None) -> Stage:
-    """Read `root`, fold its repeats, and get ready to measure. See `draw`; `reading`: what was read already."""
+          title: str | None = None, reading: Reading | None = None, verdicts: Mapping[int, Verdict] | None = None,
+          notes: Sequence[str] = ()) -> Stage:
+    """Read `root`, fold its repeats, and get ready to measure. See `draw`. reading, verdicts, notes: what is known already."""
     audited = all(hasattr(color, name) for name in ("edges", "leaves", "changed", "verdict"))
     if not (audited or isinstance(color, Heat) or color in ("op", "grad")):
         remedy = ": pass color=verify.audit(root), what was found" if color == "audit" else ""
         raise ValueError(f"color is 'op', 'grad', an audit or a Heat, not {color!r}{remedy}")
     if detail not in ("stats", "names"):
         raise ValueError(f"detail is 'stats' or 'names', not {detail!r}")
+    if not isinstance(root, Tape):
+        root = as_roots(root)
     with _no_collection():
-        return _stage(root, color, audited, max_nodes, detail, title, read(root, names) if reading is None else reading)
+        return _stage(root, color, audited, max_nodes, detail, title, read(root, names) if reading is None else reading, verdicts or {}, notes)
 
 
 @contextmanager
@@ -66,10 +69,11 @@ def _no_collection() -> Iterator[None]:
             gc.enable()
 
 
-def _stage(root: Any, color: Any, audited: bool, max_nodes: int, detail: str, title: str | None, reading: Reading) -> Stage:
+def _stage(root: Any, color: Any, audited: bool, max_nodes: int, detail: str, title: str | None, reading: Reading,
+           verdicts: Mapping[int, Verdict], known: Sequence[str]) -> Stage:
     graph, things = reading
-    roots = [] if isinstance(root, Tape) else [root] if isinstance(root, Variable) else list(root)
-    verdicts = _verdicts(color, things) if audited else {}
+    roots = [] if isinstance(root, Tape) else root
+    verdicts = _verdicts(color, things) if audited else verdicts
     asked = {n for n, verdict in verdicts.items() if verdict.kind != "ok"}
     f = fold(label_movements(inline_constants(flow(graph)), asked), max_nodes)
     flown, amiss = _flown(roots, things, color == "grad")
@@ -98,7 +102,7 @@ def _stage(root: Any, color: Any, audited: bool, max_nodes: int, detail: str, ti
                   detail == "stats")
     first = f.card(graph.roots[0]) if graph.roots else None
     called = (first.name or first.label) if first is not None else "nothing"
-    notes = [f"{called} = {short(float(x._data.reshape(-1)[0]))}" for x in roots[:1] if x._data.size == 1 and x._data.dtype.kind in "fiu"]
+    notes = [*known] + [f"{called} = {short(float(x._data.reshape(-1)[0]))}" for x in roots[:1] if x._data.size == 1 and x._data.dtype.kind in "fiu"]
     if amiss:
         notes.append(amiss)
     if audited:
@@ -112,7 +116,7 @@ def _flown(roots: list[Any], things: list[Any], wanted: bool) -> tuple[dict[int,
     """id of a node or leaf -> its gradient, and why there is none where there should be."""
     if wanted and not any(root._requires_grad for root in roots):
         raise GradError("color='grad': nothing here requires a gradient. Make a leaf with requires_grad=True before it is used")
-    ran = any(isinstance(x, Variable) and x._grad is not None for x in things)
+    ran = any(x.output is None if isinstance(x, Node) else isinstance(x, Variable) and x._grad is not None for x in things)
     if not (wanted or (ran and len(roots) == 1 and roots[0]._data.size == 1 and roots[0]._requires_grad)):
         return {}, ""
     try:
