@@ -247,6 +247,7 @@ def test_a_recurrent_cell_is_folded_with_a_loop_and_its_gradients_are_shown_over
     titles = {p.face.number: p.face.title for p in scene.cards}
     assert [(titles[e.source], titles[e.target]) for e in scene.edges if e.loop] == [("tanh → h", "linear")]
     assert [box.title for box in scene.boxes] == ["RNN", "×100"]
+    assert [(p.face.title, p.face.badge) for p in scene.cards if p.face.badge] == [("leaf1", "100 alike")]  # what goes in differs
     rounds = next(p.face for p in scene.cards if p.face.title == "tanh → h").grads
     assert len(rounds) == 100
     assert rounds[0] < 1e-20 < rounds[-1]  # they vanish
@@ -254,8 +255,12 @@ def test_a_recurrent_cell_is_folded_with_a_loop_and_its_gradients_are_shown_over
 
 def test_blocks_with_parameters_of_their_own_are_look_alikes_and_get_no_loop() -> None:
     _, loss_of = example("gpt", depth=12)
-    scene = viz.draw(loss_of(), max_nodes=10, depth=1).scene
-    assert "12 alike, one after the other" in [box.title for box in scene.boxes] or "×12" in [p.face.badge for p in scene.cards]
+    loss = loss_of()
+    scene = viz.draw(loss, max_nodes=10, depth=1).scene
+    assert [(p.face.title, p.face.badge) for p in scene.cards if p.face.badge] == [("blocks.0", "12 alike")]
+    assert not any(e.loop for e in scene.edges)
+    scene = viz.draw(loss, max_nodes=10, depth=2).scene
+    assert "12 alike, one after the other" in [box.title for box in scene.boxes]
     assert not any(e.loop for e in scene.edges)
 
 
@@ -572,11 +577,23 @@ def test_options_that_do_not_exist_are_refused() -> None:
     loss, _ = by_hand()
     for options, message in [({"color": "audit"}, r"pass color=verify.audit\(root\)"), ({"color": "red"}, "'op', 'grad', an audit or a Heat"),
                              ({"engine": "neato"}, "'auto' or 'dot'"), ({"detail": "all"}, "'stats' or 'names'"),
-                             ({"max_nodes": 0}, "1 or more"), ({"depth": -1}, "0 or more")]:
+                             ({"direction": "up"}, "'auto', 'TB' or 'LR'"), ({"max_nodes": 0}, "1 or more"), ({"depth": -1}, "0 or more")]:
         with pytest.raises(ValueError, match=message):
             viz.draw(loss, **options)
     with pytest.raises(TypeError, match="made from Tensors"):
         viz.draw(3)
+
+
+def test_from_left_to_right_is_the_same_turned_over() -> None:
+    _, loss_of = example("rnn", steps=30)
+    loss = loss_of()
+    down, right = viz.draw(loss).scene, viz.draw(loss, direction="LR").scene
+    assert [(e.source, e.target, e.label, e.loop) for e in down.edges] == [(e.source, e.target, e.label, e.loop) for e in right.edges]
+    test_no_two_cards_overlap_and_all_lie_in_the_picture(viz.draw(loss, direction="LR"))
+    test_a_card_is_in_a_box_exactly_if_it_belongs_there(viz.draw(loss, direction="LR"))
+    test_words_fit_on_their_cards(viz.draw(loss, direction="LR"))
+    places = {p.face.number: p for p in right.cards}
+    assert all(places[e.source].x < places[e.target].x for e in right.edges if not e.loop)
 
 
 def test_edge_cases_are_pictures_too() -> None:

@@ -63,7 +63,7 @@ class Face:
     chips: tuple[ChipFace, ...]
     verdict: Verdict | None
     heat: float | None
-    badge: str  # ×100
+    badge: str  # ×100, or 12 alike
     stack: bool  # drawn as a pile: a module, or a repeat
     tip: str
     width: float
@@ -112,11 +112,21 @@ def face(f: Flow, tile: Tile, facts: Facts, alone: Collection[int] = (), rounds:
     value, grad = (facts.value(tile.output), facts.grad(tile.output)) if facts.detail else (None, None)
     no_grad = facts.no_grad if facts.detail and grad is None and card.requires_grad else ""
     chips = tuple([_chip(f, chip, facts) for chip in tile.chips])
-    badge = f"×{len(copies)}" if len(copies) > 1 and len(copies) != rounds else ""
+    badge = _badge(f, tile, len(copies)) if len(copies) > 1 and len(copies) != rounds else ""
     shape = size_text(card)
     new = Face(tile.number, look, shortened(title, 13, 190, True), shape, tuple(lines), value, grad, no_grad, tuple(grads), chips, verdict,
                facts.heat(tile), badge, module or len(copies) > 1, _tip(f, tile, card, value, grad, no_grad, verdict), 0, 0)
     return _sized(new)
+
+
+def _badge(f: Flow, tile: Tile, copies: int) -> str:
+    """`×100`: the same parameters a hundred times; `12 alike`: twelve things of one form."""
+    call = tile.call
+    while call >= 0:
+        if call in f.repeats and f.repeats[call].same:
+            return f"×{copies}"
+        call = f.calls[call].parent
+    return f"{copies} alike"
 
 
 def _lines(f: Flow, tile: Tile, alone: Collection[int]) -> list[str]:
@@ -203,7 +213,7 @@ def chip_text(chip: ChipFace) -> str:
 
 
 def _sized(new: Face) -> Face:
-    rows = [width(new.title, 13, True) + 14 + width(new.shape, 10) + (24 if new.badge else 0)]
+    rows = [width(new.title, 13, True) + 14 + width(new.shape, 10) + (width(new.badge, 10, True) if new.badge else 0)]
     rows += [width(line, 10) for line in new.lines]
     if new.value is not None:
         rows.append(14 + bar(new.value) + width(value_text(new.value), 10))
