@@ -264,6 +264,30 @@ def test_blocks_with_parameters_of_their_own_are_look_alikes_and_get_no_loop() -
     assert not any(e.loop for e in scene.edges)
 
 
+def test_layers_of_hand_made_weights_are_look_alikes_too() -> None:
+    h = tl.ones(1, 3)
+    for _ in range(50):
+        h = np.tanh(h @ tl.tensor(np.eye(3), requires_grad=True))
+    scene = viz.draw(h.sum(), max_nodes=20).scene
+    assert [box.title for box in scene.boxes] == ["50 alike, one after the other"]
+    assert not any(e.loop for e in scene.edges)
+    h, w = tl.ones(1, 3), tl.tensor(np.eye(3), requires_grad=True)
+    for _ in range(50):
+        h = np.tanh(h @ w)
+    assert any(e.loop for e in viz.draw(h.sum(), max_nodes=20).scene.edges)
+
+
+def test_another_librarys_arrays_are_drawn_without_their_numbers() -> None:
+    from duck import Duck
+    x = tl.tensor(np.ones((2, 3)), requires_grad=True)
+    x.data = Duck(np.ones((2, 3)))
+    loss = (x * 2).sum()
+    loss.backward()
+    scene = viz.draw(loss).scene
+    assert [(p.face.title, p.face.shape, p.face.value) for p in scene.cards] == [
+        ("leaf1", "2×3", None), ("multiply", "2×3", None), ("sum → loss", "scalar", None)]
+
+
 def test_a_chain_of_unequal_wiring_is_not_folded() -> None:
     x = tl.tensor(1.0, requires_grad=True)
     kept, y = [x], x

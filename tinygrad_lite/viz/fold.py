@@ -131,7 +131,7 @@ def _kind(f: Flow, rounds: list[list[int]], into: dict[int, list[Link]]) -> Repe
     """The same parameters, modules and lines in every round, or look-alikes? Does a round get anything from an earlier one?"""
     place = {op: t for t, ops in enumerate(rounds) for op in ops}
 
-    wanted = {n for n, tile in f.tiles.items() if tile.kind == "leaf" and f.card(n).parameter}
+    wanted = {n for n, tile in f.tiles.items() if tile.kind == "leaf" and f.card(n).requires_grad}
 
     def signs(op: int) -> tuple[object, ...]:
         card = f.card(op)

@@ -102,7 +102,10 @@ def _stage(root: Any, color: Any, audited: bool, max_nodes: int, detail: str, ti
                   detail == "stats")
     first = f.card(graph.roots[0]) if graph.roots else None
     called = (first.name or first.label) if first is not None else "nothing"
-    notes = [*known] + [f"{called} = {short(float(x._data.reshape(-1)[0]))}" for x in roots[:1] if x._data.size == 1 and x._data.dtype.kind in "fiu"]
+    notes = [*known]
+    result = value(graph.roots[0]) if roots else None
+    if result is not None and result.size == 1:
+        notes.append(f"{called} = {short(result.low)}")
     if amiss:
         notes.append(amiss)
     if audited:
