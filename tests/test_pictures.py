@@ -143,6 +143,8 @@ def test_indices_are_labels_and_an_asked_for_movement_stays_a_card() -> None:
     scene = viz.draw(y).scene
     assert {e.label for e in scene.edges} == {"[0], [-1] ×2", "[-1, 1:] [0]", "[:2, ::2]", "[…, 0]", "[…]", ""}
     assert scene.cards[-1].face.title.startswith("reshape")
+    flat = x.reshape(12)
+    assert [p.face.title for p in viz.draw([flat, flat.sum()]).scene.cards] == ["x", "reshape → flat", "sum"]
 
 
 # ---- places
@@ -174,10 +176,10 @@ def test_a_card_is_in_a_box_exactly_if_it_belongs_there(picture: Any) -> None:
         for box in scene.boxes:
             left, top, right, bottom = box.x, box.y, box.x + box.width, box.y + box.height
             if box.number in around:
-                assert left <= a
-                assert top <= b
-                assert c <= right
-                assert d <= bottom
+                assert left + 10 <= a
+                assert top + 10 + 8 * (not scene.sideways) <= b  # below its title
+                assert c <= right - 10
+                assert d <= bottom - 10
             else:
                 assert c <= left or right <= a or d <= top or bottom <= b
 
@@ -210,6 +212,27 @@ def test_no_edge_goes_through_a_card(picture: Any) -> None:
         a, b, c, d = places[edge.target]
         assert a <= edge.points[-1][0] <= c
         assert abs(edge.points[-1][1] - b) < 0.2
+
+
+@every
+def test_no_edge_and_no_card_is_drawn_over_the_title_of_a_box(picture: Any) -> None:
+    from tinygrad_lite.viz.metrics import width
+    points = [point for edge in picture.scene.edges for point in along(edge)]
+    for box in picture.scene.boxes:
+        left, top, right, bottom = box.title_x, box.title_y - 9, box.title_x + width(box.title, 11, True), box.title_y + 2
+        assert box.x <= left
+        assert right <= box.x + box.width
+        assert not [(x, y) for x, y in points if left < x < right and top < y < bottom]
+        for a, b, c, d in rectangles(picture.scene).values():
+            assert c <= left or right <= a or d <= top or bottom <= b
+
+
+def test_text_is_as_wide_as_helvetica_makes_it() -> None:
+    from tinygrad_lite.viz.metrics import shortened, width
+    assert width("Hello", 10) == pytest.approx((722 + 556 + 222 + 222 + 556) / 100)  # Adobe's Helvetica
+    assert width("Hello", 10, True) == pytest.approx((722 + 556 + 278 + 278 + 611) / 100)
+    assert width("\u6f22", 10) == 10
+    assert shortened("Hello", 10, 18) == "H…"  # 7.22 and 10
 
 
 @every
@@ -378,6 +401,25 @@ def test_a_picture_runs_no_hook_and_stores_no_gradient() -> None:
     assert len(seen) == 1
 
 
+def test_a_picture_adds_nothing_to_a_capture() -> None:
+    x = tl.tensor([1.0, 2.0], requires_grad=True)
+    with capture() as tape:
+        loss = (np.tanh(x) * x).sum()
+        viz.draw(loss, color="grad")
+        assert [call.node.op.name for call in tape.calls] == ["tanh", "multiply", "sum"]
+        loss.backward()
+        assert len(tape.calls) > 2
+
+
+def test_a_result_has_the_users_name_where_the_call_is_all_of_an_assignment() -> None:
+    x = tl.tensor(np.ones((2, 3)), requires_grad=True, name="x")
+    normed = nn.functional.layer_norm(x, (3,), tl.ones(3), tl.zeros(3))  # two ops: the last one is the result
+    scaled: Any = normed * 2  # a comment does no harm
+    both = np.exp(scaled) + x
+    named = {p.face.title for p in viz.draw(both.sum(), names={"e": both}).scene.cards}
+    assert named == {"x", "leaf1", "leaf2", "standardize", "scale_shift → normed", "multiply → scaled", "exp", "add → e", "sum"}
+
+
 def test_gradients_that_cannot_be_known_are_not_made_up() -> None:
     loss, leaves = by_hand()
     loss.backward()
@@ -472,6 +514,16 @@ def test_a_closed_module_has_the_colour_of_its_worst_member_and_a_wrong_movement
     x = tl.tensor(np.ones((2, 3)), requires_grad=True)
     loss = (bad_transpose(x) * 3).sum()
     assert "transpose" in [p.face.title for p in viz.draw(loss, color=verify.audit(loss)).scene.cards]
+
+
+def test_what_was_changed_in_place_is_marked_and_a_wrong_rule_comes_first() -> None:
+    for op, kind in ((np.tanh, "changed"), (bad_tanh, "wrong")):
+        x = tl.tensor([1.0, 2.0], np.float64, requires_grad=True)
+        y = op(x)
+        loss = (y * 3).sum()
+        x.numpy()[0] = 5  # behind the library's back
+        faces = {p.face.title: p.face for p in viz.draw(loss, color=verify.audit(loss)).scene.cards}
+        assert faces["tanh → y"].verdict.kind == kind
 
 
 def test_an_audit_of_another_graph_is_refused() -> None:
