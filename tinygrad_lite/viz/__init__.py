@@ -1,4 +1,8 @@
-"""Computation graphs made visible: as a picture, as numbered text, as DOT. All are made from one plain `Graph`."""
+"""Computation graphs made visible: as a picture, as numbered text, as DOT. All are made from one plain `Graph`.
+
+A picture, from Tensors to ink: `graph` reads; `passes`, `fold` and `opening` decide what shows; `stage` knows values, gradients and verdicts of
+it; `faces` words each card; `layout` (`room`, `place`) gives places; `scene` is all of that as plain data; `ink` and `export` write it.
+"""
 
 from .dot import render, to_dot, to_graphviz
 from .graph import Call, Card, Graph, graph

@@ -1,7 +1,5 @@
 """`draw`: the picture of a computation graph, on a machine with nothing but NumPy. A Picture is a snapshot and keeps no Tensor alive."""
 
-import tempfile
-import webbrowser
 import zlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -71,6 +69,9 @@ class Picture:
         if get_ipython is not None and get_ipython() is not None:
             display(self)  # type: ignore[no-untyped-call]
             return
+        import tempfile
+        import webbrowser  # both are needed here alone, and take longer to import than a picture to draw
+
         with tempfile.NamedTemporaryFile("w", suffix=".svg", delete=False, encoding="utf-8") as file:
             file.write(self.svg)
         webbrowser.open(Path(file.name).as_uri())
