@@ -6,7 +6,7 @@ No style sheet, no DOCTYPE, no script; every word is escaped, and is squeezed in
 import math
 import re
 from collections.abc import Sequence
-from xml.sax.saxutils import escape
+from html import escape
 
 from .faces import BAR, CHIP, EDGE, HEAD, ROW, ChipFace, Face, Verdict, chip_text, chip_width, grad_text, value_text
 from .metrics import width
@@ -266,7 +266,8 @@ _CONTROL = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\ud800-\udfff\ufffe\uffff]")  
 
 
 def escape_text(text: str) -> str:
-    return escape(_CONTROL.sub("\ufffd", text))
+    """As the text of an element."""
+    return escape(_CONTROL.sub("\ufffd", text), quote=False)
 
 
 def _text(x: float, y: float, text: str, size: float, colour: str, bold: bool = False) -> str:
