@@ -12,7 +12,7 @@ from .passes import Chip, Flow, Tile
 __all__ = ["BAR", "CHIP", "ChipFace", "Face", "Facts", "LOOKS", "ROW", "Verdict", "face", "plural", "size_text"]
 
 ROW, CHIP, HEAD, EDGE, BAR = 15.0, 18.0, 24.0, 9.0, 44.0  # height of a row, of a chip's, of the head; margin at the sides; width of a histogram
-WIDEST = 300.0
+WIDEST, BARS = 300.0, 16
 COMMON = ("float32", "float64")
 
 # kind of card -> what the legend calls it
@@ -59,7 +59,7 @@ class Face:
     value: Numbers | None
     grad: Numbers | None
     no_grad: str  # in place of a gradient; "": nothing is said
-    grads: tuple[float, ...]  # rms of the gradient in each round of a repeat, oldest first
+    grads: tuple[float, ...]  # rms of the gradient in up to sixteen rounds of a repeat, from the first to the last
     chips: tuple[ChipFace, ...]
     verdict: Verdict | None
     heat: float | None
@@ -105,7 +105,8 @@ def face(f: Flow, tile: Tile, facts: Facts, alone: Collection[int] = (), rounds:
     copies = tile.copies or (tile.output,)
     grads = []
     if facts.detail and len(copies) > 1:
-        grads = [g.rms for g in map(facts.grad, copies) if g is not None]
+        shown = min(len(copies), BARS)
+        grads = [g.rms for i in range(shown) for g in [facts.grad(copies[i * (len(copies) - 1) // (shown - 1)])] if g is not None]
     verdicts = [v for n in (tile.inside if module else copies) + tile.held for v in [facts.verdict(n)] if v is not None]
     order = ("failed", "wrong", "victim", "changed", "unknown", "ok")
     verdict = min(verdicts, key=lambda v: order.index(v.kind), default=None)

@@ -165,7 +165,7 @@ def _numbers(x: float, y: float, sign: str, colour: str, n: Numbers | None, grad
     parts = [_nabla(x, y, colour) if sign == "∇" else _text(x, y, sign, 10, colour, bold=True)]
     left = x + 14
     if len(grads) > 1:
-        parts.append(_bars(left, y, [_level(g, grads) for g in _thinned(grads)], colour))
+        parts.append(_bars(left, y, [_level(g, grads) for g in grads], colour))
         left += BAR + 6
     elif n is not None and n.bins:
         top = max(n.bins)
@@ -182,11 +182,6 @@ def _bars(x: float, y: float, levels: Sequence[float], colour: str, wide: float 
     bars = "".join(f"M{_n(x + i * step)} {_n(y)}v{_n(-max(1.2, level * high))}h{_n(step - 0.6)}V{_n(y)}z" if level else
                    f"M{_n(x + i * step)} {_n(y)}v-0.6h{_n(step - 0.6)}V{_n(y)}z" for i, level in enumerate(levels))
     return f'<path d="{bars}" fill="{colour}"/>'
-
-
-def _thinned(values: Sequence[float]) -> list[float]:
-    n = min(len(values), 16)
-    return [values[round(i * (len(values) - 1) / max(n - 1, 1))] for i in range(n)]
 
 
 def _level(x: float, among: Sequence[float]) -> float:
