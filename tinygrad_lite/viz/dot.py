@@ -11,7 +11,7 @@ from .graph import Card, Graph, graph
 if TYPE_CHECKING:
     import graphviz  # type: ignore[import-untyped]
 
-__all__ = ["render", "to_dot", "to_graphviz"]
+__all__ = ["quoted", "render", "render_text", "to_dot", "to_graphviz"]
 
 # blue ops, orange leaves that want a gradient, grey data: shapes differ too, so that no reading rests on colour alone
 _LOOK = {"op": 'shape=box, style="rounded,filled", fillcolor="#dce9f7", color="#0077BB"',
@@ -35,7 +35,7 @@ def _body(root: Any, names: Mapping[str, Any] | None, title: str | None) -> list
     lines = ['  rankdir=TB; fontname="Helvetica"; nodesep=0.3; ranksep=0.35;',
              '  node [fontname="Helvetica", fontsize=11]; edge [color="#778899", arrowsize=0.7];']
     if title:
-        lines.append(f"  labelloc=t; label={_quoted(title)};")
+        lines.append(f"  labelloc=t; label={quoted(title)};")
     return lines + _clusters(g) + [f"  n{source} -> n{card.number};" for card in g.cards for source in card.inputs]
 
 
@@ -46,17 +46,20 @@ def render(root: Any, path: str | Path, names: Mapping[str, Any] | None = None, 
     where neither is there.
     """
     path = Path(path)
-    text = to_dot(root, names, title)
+    path.write_bytes(render_text(to_dot(root, names, title), path.suffix.lstrip(".")))
+    return path
+
+
+def render_text(text: str, format: str) -> bytes:
+    """DOT text drawn by Graphviz. Raises MissingExtra where it is missing."""
     if shutil.which("dot"):
-        path.write_bytes(_graphviz().Source(text).pipe(format=path.suffix.lstrip(".")))
-        return path
+        drawn: bytes = _graphviz().Source(text).pipe(format=format)
+        return drawn
     try:
         import pygraphviz  # type: ignore[import-untyped]
     except ImportError:
         raise MissingExtra("a rendered picture needs Graphviz: pip install 'tinygrad_lite[dot]', or the program `dot`") from None
-    drawing = pygraphviz.AGraph(string=text)
-    drawing.draw(str(path), prog="dot", format=path.suffix.lstrip("."))
-    return path
+    return pygraphviz.AGraph(string=text).draw(prog="dot", format=format)  # type: ignore[no-any-return]
 
 
 def _graphviz() -> Any:
@@ -68,27 +71,31 @@ def _graphviz() -> Any:
 
 
 def _clusters(g: Graph) -> list[str]:
-    """Node lines, grouped by module path; a cluster opens and closes as the tree of paths is walked."""
-    members: dict[str, list[Card]] = {}
+    """Node lines, grouped by outermost module and path; a cluster opens and closes as the tree of paths is walked."""
+    model = {card.number: g.calls[card.call].model if card.call >= 0 else -1 for card in g.cards}
     for card in g.cards:
-        members.setdefault(card.path, []).append(card)
-    lines: list[str] = [f"  {_node(card)}" for card in members.pop("", [])]
-    open_path: list[str] = []
-    clusters = 0
-    for path in sorted(members, key=lambda p: p.split(".")):
-        parts = path.split(".")
-        while open_path and open_path != parts[:len(open_path)]:
-            open_path.pop()
-            lines.append("  " * (len(open_path) + 1) + "}")
-        while len(open_path) < len(parts):
-            open_path.append(parts[len(open_path)])
-            indent = "  " * len(open_path)
+        for source in card.inputs:
+            if g.cards[source - 1].parameter and model[source] < 0:
+                model[source] = model[card.number]  # a parameter stands where it was first used
+    members: dict[tuple[int, tuple[str, ...]], list[Card]] = {}
+    for card in g.cards:
+        members.setdefault((model[card.number], tuple(card.path.split("."))) if card.path else (-1, ()), []).append(card)
+    lines: list[str] = [f"  {_node(card)}" for card in members.pop((-1, ()), [])]
+    inside, opened, clusters = -1, list[str](), 0
+    for owner, parts in sorted(members):
+        while opened and (owner != inside or tuple(opened) != parts[:len(opened)]):
+            opened.pop()
+            lines.append("  " * (len(opened) + 1) + "}")
+        inside = owner
+        while len(opened) < len(parts):
+            opened.append(parts[len(opened)])
+            indent = "  " * len(opened)
             clusters += 1
-            lines.append(f'{indent}subgraph cluster_{clusters} {{ label={_quoted(".".join(open_path))}; color="#b8c4d8"; fontsize=10; labeljust=l;')
-        lines += ["  " * (len(open_path) + 1) + _node(card) for card in members[path]]
-    while open_path:
-        open_path.pop()
-        lines.append("  " * (len(open_path) + 1) + "}")
+            lines.append(f'{indent}subgraph cluster_{clusters} {{ label={quoted(".".join(opened))}; color="#b8c4d8"; fontsize=10; labeljust=l;')
+        lines += ["  " * (len(opened) + 1) + _node(card) for card in members[owner, parts]]
+    while opened:
+        opened.pop()
+        lines.append("  " * (len(opened) + 1) + "}")
     return lines
 
 
@@ -96,10 +103,10 @@ def _node(card: Card) -> str:
     shape = " ".join("×".join(map(str, s)) or "scalar" for s in card.shapes)
     label = card.label if card.kind == "constant" and not any(card.shapes) else f"{card.label}\n{shape}"
     kind = "parameter" if card.kind == "leaf" and card.requires_grad else card.kind
-    return f"n{card.number} [label={_quoted(label)}, tooltip={_quoted(card.origin or card.kind)}, {_LOOK[kind]}];"
+    return f"n{card.number} [label={quoted(label)}, tooltip={quoted(card.origin or card.kind)}, {_LOOK[kind]}];"
 
 
-def _quoted(text: str) -> str:
+def quoted(text: str) -> str:
     """A DOT string: names are data, and may hold quotes, backslashes and newlines."""
     escaped = text.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n")
     return f'"{escaped}"'
