@@ -53,16 +53,17 @@ def _huber(a: Any, b: Any, delta: float, scale: float) -> Any:
 
 
 def _cross_entropy(x: Any, labels: Any, reduction: str = "mean", ignore_index: int = -100) -> Any:
+    x = x - np.max(x, 1, keepdims=True)
     loss = np.array([0.0 if k == ignore_index else -math.log(p[k])
                      for p, k in zip(_softmax(x, 1), labels, strict=True)])
     n = np.sum(labels != ignore_index)
-    return {"mean": loss.sum() / n, "sum": loss.sum(), "none": loss}[reduction]
+    return {"mean": loss.sum() / n, "sum": loss.sum(), "none": loss}[reduction], _softmax(x, 1)
 
 
-def _cross_entropy_rule(g: Any, x: Any, labels: Any, reduction: str, ignore_index: int) -> Any:
+def _cross_entropy_rule(g: Any, p: Any, labels: Any, reduction: str, ignore_index: int) -> Any:
     keep = (labels != ignore_index)[:, None]
     share = {"mean": g / keep.sum(), "sum": g, "none": np.reshape(g, (-1, 1)) if np.ndim(g) else g}[reduction]
-    return keep * share * (_softmax(x, 1) - np.eye(x.shape[1])[labels * keep[:, 0]])
+    return keep * share * (p - np.eye(p.shape[1])[labels * keep[:, 0]])
 
 
 def _spread(g: Any, labels: Any, classes: int, ignore_index: int = -100) -> Any:
@@ -102,6 +103,9 @@ CASES: list[Case] = [
     *(Case(name, (real(2, 3, 4),), {"axis": axis}, like, empty=NONE, empty_params={"axis": 1}) for axis in (-1, 0, 1)
       for name, like in (("softmax", _softmax), ("masked_softmax", _softmax),
                          ("log_softmax", lambda x, axis: np.log(_softmax(x, axis))))),
+    *(Case("softmax_rule", (real(3, 4), real(3, 4)), {"axis": axis}, lambda g, y, axis:
+           y * (g - np.sum(g * y, axis, keepdims=True)), empty=NONE * 2) for axis in (0, 1, -1)),
+    Case("softmax", (real(2, 3) + 50,), {"axis": 1}, lambda x, axis: _softmax(x - np.max(x, 1, keepdims=True), axis)),
     Case("softmax", (np.array([[0.5], [-2.0]]),), {"axis": 1}, _softmax, linear=True),
     *(Case(name, (x,), like=lambda x, gate=gate: (x * gate(x), gate(x)), empty=NONE)
       for x in (real(3, 4), np.array(0.7))
@@ -156,6 +160,8 @@ CASES: list[Case] = [
            empty_params=params)
       for params, labels in REDUCED),
     Case("cross_entropy", (real(5, 4), LABELS), {"reduction": "mean", "ignore_index": 3}, _cross_entropy),
+    Case("cross_entropy", (np.array([[0.0, 1.5, 50.0]]), np.array([1])), {"reduction": "mean", "ignore_index": -100},
+         _cross_entropy),
     *(Case("cross_entropy_rule", (real(5) if params["reduction"] == "none" else np.array(1.3), real(5, 4), labels),
            params, _cross_entropy_rule)
       for params, labels in REDUCED),

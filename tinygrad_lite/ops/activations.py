@@ -6,6 +6,7 @@ callers drop it.
 
 import math
 from collections.abc import Callable
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -23,25 +24,61 @@ __all__ = ["causal", "dropout", "elu", "embedding", "embedding_add", "gelu", "ge
 
 _add: Any = np.add  # typed Any: the stubs know no axis that may be a tuple or None
 _max: Any = np.maximum
+_min: Any = np.minimum
 _tri: Any = np.tri
 
-# ---- softmax: one max, one exp, one sum
+# ---- softmax
 
 
 def _softmax(x: Any, *, axis: int) -> Any:
+    e = exponentials(x, axis)
+    return np.divide(e, total_along(e, axis), out=e)
+
+
+def exponentials(x: Any, axis: int) -> Any:
+    """e^(x - c), c the same along axis, in new memory: c = 0 where no x is large, or else the largest along axis."""
+    if type(x) is np.ndarray and x.dtype.itemsize >= 4 and x.size and _max.reduce(x, None) <= 40 and _min.reduce(x, None) >= -40:
+        return np.exp(x, out=np.empty_like(x))  # e^40 = 2e17: far from overflow, and more exact than with the largest taken out
     e = x - _max.reduce(x, axis, keepdims=True)
-    np.exp(e, out=e)
-    e /= _add.reduce(e, axis, keepdims=True)
-    return e
+    return np.exp(e, out=e)
 
 
-def _softmax_rule(g: Any, y: Any, x: Any, axis: int) -> Any:
-    gy = g * y
-    return gy - y * sum(gy, axis=axis, keepdims=True)
+def total_along(x: Any, axis: int) -> Any:
+    """The sum along axis, which stays as an axis of length 1; of rows as a product with ones, four times sooner than NumPy's sum."""
+    if axis in (-1, x.ndim - 1) and type(x) is np.ndarray and x.shape[-1] <= LONG:
+        return np.dot(x.reshape(-1, x.shape[-1]), ones(x.shape[-1], x.dtype)).reshape(*x.shape[:-1], 1)
+    return _add.reduce(x, axis, keepdims=True)
 
 
-softmax = Op("softmax", _softmax, _softmax_rule,
-             doc="y = e^x / sum e^x along axis, the largest x taken out first; dL/dx = y (g - sum g y). All -inf: nan")
+LONG = 4096  # entries: NumPy's sum of more is the more exact one, since it adds in pairs
+
+
+@lru_cache(maxsize=64)
+def ones(n: int, dtype: Any) -> Any:
+    y = np.ones(n, dtype)
+    y.flags.writeable = False
+    return y
+
+
+def _softmax_rule(g: Any, y: Any, *, axis: int) -> Any:
+    z = g - total_of_product(g, y, axis)
+    z *= y
+    return z
+
+
+def total_of_product(a: Any, b: Any, axis: int | tuple[int, ...]) -> Any:
+    """The sum of a b along axis, which stays as an axis of length 1."""
+    if axis in (-1, (-1,), a.ndim - 1):
+        return np.vecdot(a, b)[..., None]
+    return _add.reduce(a * b, axis, keepdims=True)
+
+
+softmax = Op("softmax", _softmax, lambda g, y, x, axis: softmax_rule(g, y, axis=axis),
+             doc="y = e^x / sum e^x along axis, safe for x of any size; dL/dx = y (g - sum g y). All -inf: nan")
+softmax_rule: Op = Op("softmax_rule", _softmax_rule, lambda h, z, g, y, axis: softmax_rule(h, y, axis=axis),
+                      lambda h, z, g, y, axis:
+                      h * (g - sum(g * y, axis=axis, keepdims=True)) - g * sum(h * y, axis=axis, keepdims=True),
+                      doc="z = y (g - sum g y) along axis: the gradient of softmax in one row")
 
 
 def _masked_softmax(x: Any, *, axis: int) -> Any:
@@ -55,14 +92,13 @@ def _masked_softmax(x: Any, *, axis: int) -> Any:
     return e
 
 
-masked_softmax = Op("masked_softmax", _masked_softmax, _softmax_rule,
+masked_softmax = Op("masked_softmax", _masked_softmax, lambda g, y, x, axis: softmax_rule(g, y, axis=axis),
                     doc="softmax, but 0 with gradient 0 where all x along axis are -inf: a query that sees nothing")
 
 
 def _log_softmax(x: Any, *, axis: int) -> Any:
     y = x - _max.reduce(x, axis, keepdims=True)
-    e = np.exp(y)
-    y -= np.log(_add.reduce(e, axis, keepdims=True))
+    y -= np.log(total_along(np.exp(y), axis))
     return y
 
 
