@@ -41,10 +41,14 @@ def _standardize(x: Any, axis: Any, eps: float, centre: bool = True) -> Any:
     return (x - m) * r, r
 
 
-def _standardize_rule(g: Any, gr: Any, y: Any, r: Any, axis: Any, centre: bool) -> Any:
-    n = g.size / gr.size
+def _standardize_rule(g: Any, y: Any, r: Any, axis: Any, centre: bool) -> Any:
     m = np.mean(g, axis=axis, keepdims=True) if centre else 0
-    return r * (g - m - y * (np.mean(g * y, axis=axis, keepdims=True) + gr * r / n))
+    return r * (g - m - y * np.mean(g * y, axis=axis, keepdims=True))
+
+
+def _layer_norm(x: Any, weight: Any, bias: Any, axis: Any, eps: float, centre: bool) -> Any:
+    z, r = _standardize(x, axis, eps, centre)
+    return z * weight + (0 if bias is None else bias), z, r
 
 
 def _huber(a: Any, b: Any, delta: float, scale: float) -> Any:
@@ -129,9 +133,15 @@ CASES: list[Case] = [
     *(Case("standardize", (real(2, 3, 4),), {"axis": axis, "eps": eps, "centre": centre}, _standardize)
       for axis, eps, centre in (((-1,), 1e-5, True), ((0, 2), 0.1, True), ((-2, -1), 1e-5, False))),
     Case("standardize", (real(3, 4),), {"axis": (-1,), "eps": 1e-5, "centre": True}, _standardize, empty=NONE),
-    *(Case("standardize_rule", (real(2, 3, 4), real(*kept), real(2, 3, 4), positive(*kept)),
+    *(Case("standardize_rule", (real(2, 3, 4), real(2, 3, 4), positive(*kept)),
            {"axis": axis, "centre": centre}, _standardize_rule)
       for kept, axis, centre in (((2, 3, 1), (-1,), True), ((1, 3, 1), (0, 2), True), ((2, 1, 1), (-2, -1), False))),
+    *(Case("layer_norm", (real(2, 3, 4), real(*shape), None if centre is False else real(*shape)),
+           {"axis": tuple(range(-len(shape), 0)), "eps": 0.1, "centre": centre}, _layer_norm)
+      for shape, centre in (((4,), True), ((3, 4), True), ((4,), False))),
+    Case("sum_to", (real(2, 3, 4),), {"shape": (4,)}, lambda x, shape: np.sum(x, (0, 1)), linear=True,
+         empty=(np.zeros((0, 4)),)),
+    Case("sum_to", (real(2, 3, 4),), {"shape": (3, 4)}, lambda x, shape: np.sum(x, 0), linear=True),
     Case("scale_shift", (real(3, 4), real(3, 4), real(3, 4)), like=lambda x, w, b: x * w + b, elementwise=True),
     Case("scale_shift", (real(3, 4), real(4), None), like=lambda x, w, b: x * w),
     Case("scale_shift", (real(2, 3, 4), real(3, 1), real(3, 1)), like=lambda x, w, b: x * w + b),

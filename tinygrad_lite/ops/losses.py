@@ -11,10 +11,11 @@ import numpy as np
 
 from ..engine import Op
 from ..errors import ShapeError
-from .activations import check_labels, exponentials, softmax_rule, total_along
+from .activations import check_labels, exponentials, softmax_rule
 from .arithmetic import clip_op, maximum
 from .elementary import sigmoid
 from .reduce import sum
+from .rows import long_rows, total_along
 from .shape import expand_dims
 
 __all__ = ["binary_cross_entropy", "binary_cross_entropy_with_logits", "cross_entropy", "huber", "kept", "mse_loss",
@@ -163,7 +164,8 @@ def _cross_entropy(x: Any, labels: Any, *, reduction: str = "mean", ignore_index
     labels, keep = _safe(x, labels, "cross_entropy", ignore_index)
     rows = np.arange(len(labels), like=x)
     p = exponentials(x, 1)
-    p /= total_along(p, 1)
+    with long_rows(p):
+        p /= total_along(p, 1)
     chosen = p[rows, labels]
     if type(chosen) is np.ndarray and chosen.size and _min.reduce(chosen) >= _TINY[chosen.dtype.itemsize]:
         y = -np.log(chosen)
