@@ -113,8 +113,10 @@ CASES: list[Case] = [
     Case("softmax", (np.array([[0.5], [-2.0]]),), {"axis": 1}, _softmax, linear=True),
     *(Case(name, (x,), like=lambda x, gate=gate: (x * gate(x), gate(x)), empty=NONE)
       for x in (real(3, 4), np.array(0.7))
-      for name, gate in (("gelu", _cdf), ("gelu_tanh", _tanh_gate), ("silu", _logistic),
+      for name, gate in (("gelu_tanh", _tanh_gate), ("silu", _logistic),
                          ("mish", lambda x: np.tanh(np.log(1 + np.exp(x)))))),
+    *(Case("gelu", (x,), like=lambda x: (x * _cdf(x), _cdf(x) + x * np.exp(-x * x / 2) / math.sqrt(2 * math.pi)), empty=NONE)
+      for x in (real(3, 4), np.array(0.7))),
     Case("normal_density", (real(3, 4),), like=lambda x: np.exp(-x * x / 2) / math.sqrt(2 * math.pi), elementwise=True),
     Case("elu", (real(3, 4),), like=_elu, elementwise=True),
     Case("elu", (real(3, 4),), {"alpha": 1.5, "scale": 0.7, "input_scale": 2.0}, _elu),

@@ -71,6 +71,22 @@ def test_limits(function, at, value, slope):
     np.testing.assert_allclose(gradient(y, x), [slope], rtol=1e-15, atol=1e-300)
 
 
+def test_gelu_in_float32_is_gelu_in_float64():
+    """Also across the ends of a block, at 0, and where nothing but x or 0 is left."""
+    grid = np.concatenate([np.linspace(-9, 9, 70_001), [0.0, -0.0, 1e-20, -1e-20, 300.0, -300.0]]).astype(np.float32)
+    values, slopes = [], []
+    for dtype in (np.float32, np.float64):
+        x = tl.tensor(grid, dtype=dtype, requires_grad=True)
+        y = F.gelu(x)
+        y.sum().backward()
+        values.append(y.numpy())
+        slopes.append(x.grad.numpy())
+    # P is within 9e-8, a few roundings of numbers up to 1/2 (3e-8 each) come on top, and y is x times that
+    np.testing.assert_array_less(np.abs(values[0] - values[1]), 2.5e-7 * np.abs(grid) + 1e-30)
+    np.testing.assert_allclose(slopes[0], slopes[1], rtol=0, atol=4e-7)  # five roundings of numbers up to 1
+    assert not values[0][grid == 0].any()
+
+
 def test_gelu_keeps_its_digits_in_the_tail():
     # x (1 - erf(7.07)) / 2 would be 0: the normal distribution's P(X < -10) = 7.619853024160527e-24 (Abramowitz and
     # Stegun, table 26.2)
