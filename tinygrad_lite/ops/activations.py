@@ -1,6 +1,6 @@
-"""Rows of `nn.functional`: activations, softmax, normalization, embedding, dropout; each one record instead of several.
+"""Rows of `nn.functional`: activations, softmax, embedding, dropout; each one record instead of several.
 
-What a backward pass would compute again, such as the gate of gelu, is a second output, with a rule like any other;
+What a backward pass would compute again, such as the gate of silu, is a second output, with a rule like any other;
 callers drop it.
 """
 
@@ -14,14 +14,13 @@ from ..engine import Op
 from ..errors import DtypeError
 from .arithmetic import abs, square, where_op
 from .elementary import exp, sigmoid
-from .reduce import mean, sum
-from .rows import long_rows, total_along, total_of_product, total_to
-from .shape import broadcast_to
+from .reduce import sum
+from .rows import long_rows, total_along, total_of_product
 from .special import erfc
 
-__all__ = ["causal", "dropout", "elu", "embedding", "embedding_add", "gelu", "gelu_tanh", "hardtanh", "leaky_relu",
-           "log_softmax", "logsigmoid", "masked_softmax", "mish", "one_hot", "prelu", "scale_shift", "silu", "softmax",
-           "softplus_to", "softsign", "standardize"]
+__all__ = ["causal", "check_labels", "dropout", "elu", "embedding", "embedding_add", "exponentials", "gelu", "gelu_tanh",
+           "hardtanh", "leaky_relu", "log_softmax", "logsigmoid", "masked_softmax", "mish", "one_hot", "prelu", "silu",
+           "softmax", "softmax_rule", "softplus_to", "softsign"]
 
 _add: Any = np.add  # typed Any: the stubs know no axis that may be a tuple or None
 _max: Any = np.maximum
@@ -39,7 +38,8 @@ def _softmax(x: Any, *, axis: int) -> Any:
 
 def exponentials(x: Any, axis: int) -> Any:
     """e^(x - c), c the same along axis, in new memory: c = 0 where no x is large, or else the largest along axis."""
-    if type(x) is np.ndarray and x.dtype.itemsize >= 4 and x.size and _max.reduce(x, None) <= 40 and _min.reduce(x, None) >= -40:
+    if (type(x) is np.ndarray and x.dtype.itemsize >= 4 and x.size
+            and _max.reduce(x, None) <= 40 and _min.reduce(x, None) >= -40):
         return np.exp(x, out=np.empty_like(x))  # at most 2e17, far from overflow, and a pass over slow maxima less
     e = x - _max.reduce(x, axis, keepdims=True)
     return np.exp(e, out=e)
@@ -229,81 +229,6 @@ softsign = Op("softsign", lambda x: x / (np.abs(x) + 1), lambda g, y, x: g / squ
 hardtanh = Op("hardtanh", lambda x, *, min_val=-1.0, max_val=1.0: np.clip(x, min_val, max_val),
               lambda g, y, x, min_val, max_val: g * ((x > min_val) * (x < max_val)),
               doc="y = min(max(x, min_val), max_val); dy/dx = 1 between the bounds, 0 beyond and at them")
-
-# ---- normalization
-
-
-def _standardize(x: Any, *, axis: tuple[int, ...], eps: float, centre: bool = True) -> Any:
-    if x.dtype.itemsize < 4:  # float16 sums in float32
-        y, r = _standardize(x.astype(np.float32), axis=axis, eps=eps, centre=centre)
-        return y.astype(x.dtype), r.astype(x.dtype)
-    n = _count(x, axis)
-    with long_rows(x):
-        d = x - total_along(x, axis) / n if centre else x
-        r = 1 / np.sqrt(total_of_product(d, d, axis) / n + eps)
-        return np.multiply(d, r, out=d) if centre else d * r, r
-
-
-def _standardize_rule(g: Any, y: Any, r: Any, *, axis: tuple[int, ...], centre: bool) -> Any:
-    n = _count(y, axis)
-    with long_rows(g):
-        z = y * (total_of_product(g, y, axis) / -n)
-        z += g
-        if centre:
-            z -= total_along(g, axis) / n
-        z *= r
-    return z
-
-
-def _count(x: Any, axis: tuple[int, ...]) -> int:
-    return x.shape[-1] if axis == (-1,) else math.prod([x.shape[i] for i in axis])
-
-
-standardize = Op("standardize", _standardize,
-                 (lambda g, y, x, axis, eps, centre: standardize_rule(g, *y, axis=axis, centre=centre),
-                  lambda g, y, x, axis, eps, centre: g * y[0] * y[1] * y[1] / -_count(x, axis)),
-                 doc="y = (x - m) r and r = 1 / sqrt(v + eps), m the mean and v the variance (1/n) along axis; "
-                     "centre=False: m = 0. dL/dx = r (g - mean g - y mean(g y)); dr/dx = -y r^2 / n")
-standardize_rule: Op = Op("standardize_rule", _standardize_rule,
-                          lambda h, z, g, y, r, axis, centre: standardize_rule(h, y, r, axis=axis, centre=centre),
-                          lambda h, z, g, y, r, axis, centre:
-                          (h * mean(g * y, axis=axis, keepdims=True) + g * mean(h * y, axis=axis, keepdims=True)) * -r,
-                          lambda h, z, g, y, r, axis, centre: sum(h * z, axis=axis, keepdims=True) / r,
-                          doc="z = r (g - mean g - y mean(g y)), means along axis; centre=False: without mean g. "
-                              "The gradient of standardize in one row")
-
-
-def _layer_norm(x: Any, weight: Any, bias: Any, *, axis: tuple[int, ...], eps: float, centre: bool = True) -> Any:
-    z, r = _standardize(x, axis=axis, eps=eps, centre=centre)
-    return _scale_shift(z, weight, bias), z, r
-
-
-layer_norm = Op("layer_norm", _layer_norm,
-                (lambda g, y, x, weight, bias, axis, eps, centre:
-                 standardize_rule(g * weight, y[1], y[2], axis=axis, centre=centre),
-                 lambda g, y, x, weight, bias, axis, eps, centre:
-                 standardize_rule(g, y[1], y[2], axis=axis, centre=centre),
-                 lambda g, y, x, weight, bias, axis, eps, centre: g * y[1] * y[2] * y[2] / -_count(x, axis)),
-                (lambda g, y, x, weight, bias, axis, eps, centre: sum_to(g * y[1], shape=weight.shape),),
-                (lambda g, y, x, weight, bias, axis, eps, centre: sum_to(g, shape=bias.shape),),
-                doc="y = z weight + bias, z and r as standardize has them; bias may be None. Ba et al. 2016")
-
-
-sum_to = Op("sum_to", total_to, lambda g, y, x, shape: broadcast_to(g, shape=x.shape),
-            doc="y = the sum over the first axes, so that `shape` is left; dy/dx = 1")
-
-
-def _scale_shift(x: Any, weight: Any, bias: Any) -> Any:
-    with long_rows(x):
-        y = x * weight
-        if bias is None:
-            return y
-        return np.add(y, bias, out=y) if bias.dtype is y.dtype and y.ndim and y.shape == x.shape else y + bias
-
-
-scale_shift = Op("scale_shift", _scale_shift, lambda g, y, x, weight, bias: g * weight,
-                 lambda g, y, x, weight, bias: g * x, lambda g, y, x, weight, bias: g, broadcasts=True,
-                 doc="y = x weight + bias, broadcast; bias may be None")
 
 # ---- dropout, attention's mask, embedding
 

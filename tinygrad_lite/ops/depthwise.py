@@ -23,17 +23,13 @@ def depthwise(canvas: Any, weight: Any, out: Sizes, dilation: Sizes) -> Any:
     """canvas (batch, channels, *size), weight (channels, each, *kernel) -> (batch, channels, each, *out)."""
     batch, channels, *size = canvas.shape
     wide, length = _wide(out, size)
-    y = np.empty_like(canvas, shape=(batch, channels, weight.shape[1], math.prod(wide)))
-    y[..., length:] = 0
+    y = np.zeros_like(canvas, shape=(batch, channels, weight.shape[1], math.prod(wide)))
     x = canvas.reshape(batch, channels, 1, -1)
-    product, first = np.empty_like(y[..., :length]), True
+    product = np.empty_like(y[..., :length])
     with long_rows(product):
         for at, start in _starts(weight.shape[2:], size, dilation):
-            w = weight[(slice(None), slice(None), *at)][..., None]
-            np.multiply(x[..., start:start + length], w, out=y[..., :length] if first else product)
-            if not first:
-                y[..., :length] += product
-            first = False
+            np.multiply(x[..., start:start + length], weight[(slice(None), slice(None), *at)][..., None], out=product)
+            y[..., :length] += product
     return y.reshape(*y.shape[:3], *wide)[(..., *[slice(n) for n in out])].copy()
 
 
@@ -44,9 +40,10 @@ def depthwise_by_input(g: Any, weight: Any, size: Sizes, dilation: Sizes) -> Any
     y = np.zeros_like(g, shape=(batch, channels, math.prod(size)))
     product = np.empty_like(g, shape=(batch, channels, length))
     with long_rows(product):
-        for (at, start), j in itertools.product(_starts(weight.shape[2:], size, dilation), range(each)):
-            np.multiply(g[:, :, j], weight[(slice(None), j, *at)][:, None], out=product)
-            y[..., start:start + length] += product
+        for at, start in _starts(weight.shape[2:], size, dilation):
+            for j in range(each):
+                np.multiply(g[:, :, j], weight[(slice(None), j, *at)][:, None], out=product)
+                y[..., start:start + length] += product
     return y.reshape(batch, channels, *size)
 
 
@@ -57,7 +54,7 @@ def depthwise_by_weight(canvas: Any, g: Any, kernel: Sizes, dilation: Sizes) -> 
     x = canvas.reshape(batch, channels, 1, -1)
     y = np.empty_like(g, shape=(channels, g.shape[2], *kernel))
     for at, start in _starts(kernel, size, dilation):
-        np.add.reduce(np.vecdot(g, x[..., start:start + length]), 0, out=y[(slice(None), slice(None), *at)])
+        y[(slice(None), slice(None), *at)] = np.add.reduce(np.vecdot(g, x[..., start:start + length]), 0)
     return y
 
 

@@ -9,8 +9,8 @@ from typing import Any
 
 from ...engine import no_grad, write
 from ...errors import ShapeError
-from ...ops import activations as rows
 from ...ops import linalg
+from ...ops import normalization as rows
 from ...ops.arithmetic import maximum
 from ...ops.norms import vector_norm
 from ...ops.reduce import mean, sum, var
