@@ -23,7 +23,7 @@ def depthwise(canvas: Any, weight: Any, out: Sizes, dilation: Sizes) -> Any:
     """canvas (batch, channels, *size), weight (channels, each, *kernel) -> (batch, channels, each, *out)."""
     batch, channels, *size = canvas.shape
     wide, length = _wide(out, size)
-    y = np.zeros_like(canvas, shape=(batch, channels, weight.shape[1], math.prod(wide)))
+    y: Any = np.zeros_like(canvas, shape=(batch, channels, weight.shape[1], math.prod(wide)))
     x = canvas.reshape(batch, channels, 1, -1)
     product = np.empty_like(y[..., :length])
     with long_rows(product):
@@ -52,7 +52,7 @@ def depthwise_by_weight(canvas: Any, g: Any, kernel: Sizes, dilation: Sizes) -> 
     batch, channels, *size = canvas.shape
     g, length = _widened(g, size)
     x = canvas.reshape(batch, channels, 1, -1)
-    y = np.empty_like(g, shape=(channels, g.shape[2], *kernel))
+    y: Any = np.empty_like(g, shape=(channels, g.shape[2], *kernel))
     for at, start in _starts(kernel, size, dilation):
         y[(slice(None), slice(None), *at)] = np.add.reduce(np.vecdot(g, x[..., start:start + length]), 0)
     return y
