@@ -68,7 +68,7 @@ def _widened(g: Any, size: Any) -> tuple[Any, int]:
     """g (batch, channels, each, *out) -> (batch, channels, each, length), 0 in the gaps."""
     out = g.shape[3:]
     wide, length = _wide(out, size)
-    y = np.zeros_like(g, shape=(*g.shape[:3], *wide))
+    y: Any = np.zeros_like(g, shape=(*g.shape[:3], *wide))
     y[(..., *[slice(n) for n in out])] = g
     return y.reshape(*g.shape[:3], -1)[..., :length], length
 
