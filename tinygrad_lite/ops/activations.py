@@ -33,14 +33,15 @@ _tri: Any = np.tri
 def _softmax(x: Any, *, axis: int) -> Any:
     e = exponentials(x, axis)
     with long_rows(e):
-        return np.divide(e, total_along(e, axis), out=e)
+        e /= total_along(e, axis)
+    return e
 
 
 def exponentials(x: Any, axis: int) -> Any:
     """e^(x - c), c the same along axis, in new memory: c = 0 where no x is large, or else the largest along axis."""
     if (type(x) is np.ndarray and x.dtype.itemsize >= 4 and x.size
             and _max.reduce(x, None) <= 40 and _min.reduce(x, None) >= -40):
-        return np.exp(x, out=np.empty_like(x))  # at most 2e17, far from overflow, and a pass over slow maxima less
+        return np.exp(x)  # at most 2e17, far from overflow, and a pass over slow maxima less
     e = x - _max.reduce(x, axis, keepdims=True)
     return np.exp(e, out=e)
 
