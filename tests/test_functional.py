@@ -87,6 +87,17 @@ def test_gelu_in_float32_is_gelu_in_float64():
     assert not values[0][grid == 0].any()
 
 
+def test_gelu_of_what_is_not_finite_and_of_the_largest_numbers():
+    for dtype in (np.float32, np.float64):
+        x = tl.tensor([np.inf, np.nan, np.finfo(dtype).max ** 0.4, -(np.finfo(dtype).max ** 0.4)], dtype=dtype, requires_grad=True)
+        np.testing.assert_allclose(F.gelu(x).numpy(), [np.inf, np.nan, x.data[2], 0], rtol=0, atol=1e-40)
+    huge = tl.tensor([3e38, -3e38, -np.inf], requires_grad=True)  # float32: without an overflow on the way, and the limit at the end
+    y = F.gelu(huge)
+    np.testing.assert_allclose(y.numpy(), np.float32([3e38, 0, 0]), rtol=0, atol=1e-40)
+    y.backward(tl.ones(3))
+    np.testing.assert_array_equal(huge.grad.numpy(), [1, 0, 0])
+
+
 def test_gelu_keeps_its_digits_in_the_tail():
     # x (1 - erf(7.07)) / 2 would be 0: the normal distribution's P(X < -10) = 7.619853024160527e-24 (Abramowitz and
     # Stegun, table 26.2)

@@ -91,7 +91,8 @@ log_softmax = Op("log_softmax", _log_softmax, lambda g, y, x, axis: g - exp(y) *
 def _gelu(x: Any) -> Any:
     if x.dtype.itemsize > 4:
         s = erfc((x * -math.sqrt(0.5))[...]) * 0.5  # exact in the tail, too; [...]: a 0-d array times a number is no array
-        return x * s, s + x * _normal_density(x)
+        near = np.clip(x, -40, 40)  # e^-800 is 0, and inf times 0 would be nan
+        return x * s, s + near * _normal_density(near)
     if x.dtype.itemsize < 4:
         y, slope = _gelu(x.astype(np.float32))
         return y.astype(x.dtype), slope.astype(x.dtype)
@@ -112,8 +113,9 @@ _TAIL = (0.373552557, 1.77487797, -1.97894644, 29.1666115, -26.3688)
 
 def _gelu_single(x: Any, y: Any, slope: Any, a: Any, e: Any, t: Any, q: Any) -> None:
     """x P(X < x) = max(x, 0) - a q, a = |x| and q = P(X < -a); its slope is 1/2 + sign(x) (1/2 - q + a density(a))."""
-    np.abs(x, out=a)
-    np.square(x, out=e)
+    np.clip(x, -14, 14, out=slope)  # e^-98 is 0 in float32; np.minimum takes three times as long
+    np.abs(slope, out=a)
+    np.square(slope, out=e)
     e *= -0.5
     np.exp(e, out=e)
     np.add(a, 3, out=t)
@@ -123,15 +125,14 @@ def _gelu_single(x: Any, y: Any, slope: Any, a: Any, e: Any, t: Any, q: Any) -> 
         q += c
         q *= t
     q *= e
-    np.add(x, a, out=y)
-    y *= 0.5
+    np.clip(x, 0, math.inf, out=y)
     y -= np.multiply(a, q, out=t)
     e *= a
     e *= 1 / math.sqrt(2 * math.pi)
     e -= q
     e += 0.5
     a += 1e-30  # the sign of 0 is 0
-    np.divide(x, a, out=slope)
+    slope /= a
     slope *= e
     slope += 0.5
 

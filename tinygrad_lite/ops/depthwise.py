@@ -20,42 +20,48 @@ Sizes = tuple[int, ...]
 
 
 def depthwise(canvas: Any, weight: Any, out: Sizes, dilation: Sizes) -> Any:
-    """canvas (batch, channels, *size), weight (channels, each, *kernel) -> (batch, channels, each, *out)."""
+    """canvas (batch, channels, *size), weight (channels * each, 1, *kernel) -> (batch, channels * each, *out)."""
     batch, channels, *size = canvas.shape
     wide, length = _wide(out, size)
+    weight = _by_channel(weight, channels)
     y: Any = np.zeros_like(canvas, shape=(batch, channels, weight.shape[1], math.prod(wide)))
-    x = canvas.reshape(batch, channels, 1, -1)
+    x = canvas.reshape(batch, channels, 1, math.prod(size))
     product = np.empty_like(y[..., :length])
     with long_rows(product):
         for at, start in _starts(weight.shape[2:], size, dilation):
             np.multiply(x[..., start:start + length], weight[(slice(None), slice(None), *at)][..., None], out=product)
             y[..., :length] += product
-    return y.reshape(*y.shape[:3], *wide)[(..., *[slice(n) for n in out])].copy()
+    return y.reshape(batch, channels * weight.shape[1], *wide)[(..., *[slice(n) for n in out])].copy()
 
 
-def depthwise_by_input(g: Any, weight: Any, size: Sizes, dilation: Sizes) -> Any:
-    """The adjoint in the canvas: g (batch, channels, each, *out) -> (batch, channels, *size)."""
-    batch, channels, each, *out = g.shape
-    g, length = _widened(g, size)
-    y = np.zeros_like(g, shape=(batch, channels, math.prod(size)))
-    product = np.empty_like(g, shape=(batch, channels, length))
+def depthwise_by_input(g: Any, weight: Any, channels: int, size: Sizes, dilation: Sizes) -> Any:
+    """The adjoint in the canvas: g (batch, channels * each, *out) -> (batch, channels, *size)."""
+    g, length = _widened(g, channels, size)
+    weight = _by_channel(weight, channels)
+    y = np.zeros_like(g, shape=(g.shape[0], channels, math.prod(size)))
+    product = np.empty_like(g, shape=(g.shape[0], channels, length))
     with long_rows(product):
         for at, start in _starts(weight.shape[2:], size, dilation):
-            for j in range(each):
+            for j in range(weight.shape[1]):
                 np.multiply(g[:, :, j], weight[(slice(None), j, *at)][:, None], out=product)
                 y[..., start:start + length] += product
-    return y.reshape(batch, channels, *size)
+    return y.reshape(g.shape[0], channels, *size)
 
 
 def depthwise_by_weight(canvas: Any, g: Any, kernel: Sizes, dilation: Sizes) -> Any:
-    """The adjoint in the weight: canvas (batch, channels, *size), g (batch, channels, each, *out) -> (channels, each, *kernel)."""
+    """The adjoint in the weight: canvas (batch, channels, *size), g (batch, channels * each, *out) -> (channels * each, 1, *kernel)."""
     batch, channels, *size = canvas.shape
-    g, length = _widened(g, size)
-    x = canvas.reshape(batch, channels, 1, -1)
+    g, length = _widened(g, channels, size)
+    x = canvas.reshape(batch, channels, 1, math.prod(size))
     y: Any = np.empty_like(g, shape=(channels, g.shape[2], *kernel))
     for at, start in _starts(kernel, size, dilation):
         y[(slice(None), slice(None), *at)] = np.add.reduce(np.vecdot(g, x[..., start:start + length]), 0)
-    return y
+    return y.reshape(channels * g.shape[2], 1, *kernel)
+
+
+def _by_channel(weight: Any, channels: int) -> Any:
+    """(channels * each, 1, *kernel) -> (channels, each, *kernel)."""
+    return weight.reshape(channels, weight.shape[0] // channels, *weight.shape[2:])
 
 
 def _wide(out: Sizes, size: Any) -> tuple[Sizes, int]:
@@ -64,13 +70,13 @@ def _wide(out: Sizes, size: Any) -> tuple[Sizes, int]:
     return wide, sum((n - 1) * step for n, step in zip(out, _steps(wide), strict=True)) + 1
 
 
-def _widened(g: Any, size: Any) -> tuple[Any, int]:
-    """g (batch, channels, each, *out) -> (batch, channels, each, length), 0 in the gaps."""
-    out = g.shape[3:]
-    wide, length = _wide(out, size)
-    y: Any = np.zeros_like(g, shape=(*g.shape[:3], *wide))
+def _widened(g: Any, channels: int, size: Any) -> tuple[Any, int]:
+    """g (batch, channels * each, *out) -> (batch, channels, each, length), 0 in the gaps."""
+    batch, of_all, *out = g.shape
+    wide, length = _wide(tuple(out), size)
+    y: Any = np.zeros_like(g, shape=(batch, of_all, *wide))
     y[(..., *[slice(n) for n in out])] = g
-    return y.reshape(*g.shape[:3], -1)[..., :length], length
+    return y.reshape(batch, channels, of_all // channels, math.prod(wide))[..., :length], length
 
 
 def _starts(kernel: Sizes, size: Any, dilation: Sizes) -> Iterator[tuple[Sizes, int]]:

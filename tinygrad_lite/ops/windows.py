@@ -157,7 +157,7 @@ def _convolution(x: Any, weight: Any, bias: Any, *, stride: Sizes, padding: Pair
     out = _out(x.shape[2:], kernel, stride, padding, dilation)
     x = _canvas(x, padding, _read(out, kernel, stride, dilation))
     if _is_depthwise(weight.shape[1], stride, groups):
-        y = depthwise(x, weight.reshape(groups, -1, *kernel), out, dilation)
+        y = depthwise(x, weight, out, dilation)
     else:
         rows = _rows(kernel, weight.shape[1], stride)
         columns = _columns(x, rows, groups, out, kernel, stride, dilation)
@@ -178,8 +178,7 @@ def _by_input(g: Any, weight: Any, *, shape: Sizes, stride: Sizes, padding: Pair
     batch, channels = g.shape[0], weight.shape[1] * groups
     size = _read(out, kernel, stride, dilation)
     if _is_depthwise(weight.shape[1], stride, groups):
-        canvas = depthwise_by_input(g.reshape(batch, groups, -1, *out), weight.reshape(groups, -1, *kernel), size, dilation)
-        return _uncanvas(canvas, padding, shape)
+        return _uncanvas(depthwise_by_input(g, weight, channels, size, dilation), padding, shape)
     rows = _rows(kernel, weight.shape[1], stride)
     w = _cut(weight, rows, groups).swapaxes(-1, -2)
     g = g.reshape(batch, groups, weight.shape[0] // groups, math.prod(out))
@@ -200,7 +199,7 @@ def _by_weight(x: Any, g: Any, *, shape: Sizes, stride: Sizes, padding: Pairs, d
     out, o, c = g.shape[2:], g.shape[1], x.shape[1] // groups
     x = _canvas(x, padding, _read(out, shape, stride, dilation))
     if _is_depthwise(c, stride, groups):
-        return depthwise_by_weight(x, g.reshape(x.shape[0], groups, -1, *out), shape, dilation).reshape(o, c, *shape)
+        return depthwise_by_weight(x, g, shape, dilation)
     rows = _rows(shape, c, stride)
     columns = _columns(x, rows, groups, out, shape, stride, dilation)
     g = g.reshape(x.shape[0], groups, o // groups, math.prod(out))
