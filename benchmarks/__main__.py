@@ -1,4 +1,4 @@
-"""`python -m benchmarks [steps] [chain] [footprint]`: measure, print the tables, write the JSON.
+"""`python -m benchmarks [steps] [functions] [chain] [footprint]`: measure, print the tables, write the JSON.
 
 Nothing here passes or fails by time: the exit status is 0 unless a contender computes something else than the
 others (1), or the arguments make no sense (2).
@@ -12,16 +12,17 @@ from pathlib import Path
 
 from benchmarks.chain import chains
 from benchmarks.footprint import footprint
+from benchmarks.functions import functions
 from benchmarks.machine import machine, machine_lines
 from benchmarks.measure import training_steps
-from benchmarks.report import chain_lines, footprint_lines, step_lines
+from benchmarks.report import chain_lines, footprint_lines, function_lines, step_lines
 from benchmarks.steps import Disagreement
 
-PARTS = ("steps", "chain", "footprint")
+PARTS = ("steps", "functions", "chain", "footprint")
 RESULTS = Path(__file__).resolve().parent / "results"
 
-FULL = {"steps": 60, "chain": [(1_000, 100, 5), (1_000_000, 1, 2)], "footprint": 7}
-QUICK = {"steps": 10, "chain": [(1_000, 30, 1), (100_000, 1, 1)], "footprint": 2}
+FULL = {"steps": 60, "functions": 60, "chain": [(1_000, 100, 5), (1_000_000, 1, 2)], "footprint": 7}
+QUICK = {"steps": 10, "functions": 10, "chain": [(1_000, 30, 1), (100_000, 1, 1)], "footprint": 2}
 
 
 def main(argv=None):
@@ -49,6 +50,9 @@ def measured(part, settings):
     if part == "steps":
         found = training_steps(settings["steps"], say)
         return found, step_lines(found)
+    if part == "functions":
+        found = functions(settings["functions"], say)
+        return found, function_lines(found)
     if part == "chain":
         found = chains(settings["chain"], say)
         return found, chain_lines(found)

@@ -11,7 +11,7 @@ import time
 
 from benchmarks.steps import CONTROL, PROBLEMS, Disagreement, agreeing_steps
 
-__all__ = ["in_turn", "quartiles", "training_steps"]
+__all__ = ["in_turn", "quartiles", "summary", "training_steps"]
 
 TURN = 0.005  # seconds of work per contender and round
 AT_LEAST = 2  # steps in a turn, however long one takes

@@ -41,10 +41,14 @@ def _standardize(x: Any, axis: Any, eps: float, centre: bool = True) -> Any:
     return (x - m) * r, r
 
 
-def _standardize_rule(g: Any, gr: Any, y: Any, r: Any, axis: Any, centre: bool) -> Any:
-    n = g.size / gr.size
+def _standardize_rule(g: Any, y: Any, r: Any, axis: Any, centre: bool) -> Any:
     m = np.mean(g, axis=axis, keepdims=True) if centre else 0
-    return r * (g - m - y * (np.mean(g * y, axis=axis, keepdims=True) + gr * r / n))
+    return r * (g - m - y * np.mean(g * y, axis=axis, keepdims=True))
+
+
+def _layer_norm(x: Any, weight: Any, bias: Any, axis: Any, eps: float, centre: bool) -> Any:
+    z, r = _standardize(x, axis, eps, centre)
+    return z * weight + (0 if bias is None else bias), z, r
 
 
 def _huber(a: Any, b: Any, delta: float, scale: float) -> Any:
@@ -53,16 +57,17 @@ def _huber(a: Any, b: Any, delta: float, scale: float) -> Any:
 
 
 def _cross_entropy(x: Any, labels: Any, reduction: str = "mean", ignore_index: int = -100) -> Any:
+    x = x - np.max(x, 1, keepdims=True)
     loss = np.array([0.0 if k == ignore_index else -math.log(p[k])
                      for p, k in zip(_softmax(x, 1), labels, strict=True)])
     n = np.sum(labels != ignore_index)
-    return {"mean": loss.sum() / n, "sum": loss.sum(), "none": loss}[reduction]
+    return {"mean": loss.sum() / n, "sum": loss.sum(), "none": loss}[reduction], _softmax(x, 1)
 
 
-def _cross_entropy_rule(g: Any, x: Any, labels: Any, reduction: str, ignore_index: int) -> Any:
+def _cross_entropy_rule(g: Any, p: Any, labels: Any, reduction: str, ignore_index: int) -> Any:
     keep = (labels != ignore_index)[:, None]
     share = {"mean": g / keep.sum(), "sum": g, "none": np.reshape(g, (-1, 1)) if np.ndim(g) else g}[reduction]
-    return keep * share * (_softmax(x, 1) - np.eye(x.shape[1])[labels * keep[:, 0]])
+    return keep * share * (p - np.eye(p.shape[1])[labels * keep[:, 0]])
 
 
 def _spread(g: Any, labels: Any, classes: int, ignore_index: int = -100) -> Any:
@@ -102,11 +107,16 @@ CASES: list[Case] = [
     *(Case(name, (real(2, 3, 4),), {"axis": axis}, like, empty=NONE, empty_params={"axis": 1}) for axis in (-1, 0, 1)
       for name, like in (("softmax", _softmax), ("masked_softmax", _softmax),
                          ("log_softmax", lambda x, axis: np.log(_softmax(x, axis))))),
+    *(Case("softmax_rule", (real(3, 4), real(3, 4)), {"axis": axis}, lambda g, y, axis:
+           y * (g - np.sum(g * y, axis, keepdims=True)), empty=NONE * 2) for axis in (0, 1, -1)),
+    Case("softmax", (real(2, 3) + 50,), {"axis": 1}, lambda x, axis: _softmax(x - np.max(x, 1, keepdims=True), axis)),
     Case("softmax", (np.array([[0.5], [-2.0]]),), {"axis": 1}, _softmax, linear=True),
     *(Case(name, (x,), like=lambda x, gate=gate: (x * gate(x), gate(x)), empty=NONE)
       for x in (real(3, 4), np.array(0.7))
-      for name, gate in (("gelu", _cdf), ("gelu_tanh", _tanh_gate), ("silu", _logistic),
+      for name, gate in (("gelu_tanh", _tanh_gate), ("silu", _logistic),
                          ("mish", lambda x: np.tanh(np.log(1 + np.exp(x)))))),
+    *(Case("gelu", (x,), like=lambda x: (x * _cdf(x), _cdf(x) + x * np.exp(-x * x / 2) / math.sqrt(2 * math.pi)), empty=NONE)
+      for x in (real(3, 4), np.array(0.7))),
     Case("normal_density", (real(3, 4),), like=lambda x: np.exp(-x * x / 2) / math.sqrt(2 * math.pi), elementwise=True),
     Case("elu", (real(3, 4),), like=_elu, elementwise=True),
     Case("elu", (real(3, 4),), {"alpha": 1.5, "scale": 0.7, "input_scale": 2.0}, _elu),
@@ -125,9 +135,15 @@ CASES: list[Case] = [
     *(Case("standardize", (real(2, 3, 4),), {"axis": axis, "eps": eps, "centre": centre}, _standardize)
       for axis, eps, centre in (((-1,), 1e-5, True), ((0, 2), 0.1, True), ((-2, -1), 1e-5, False))),
     Case("standardize", (real(3, 4),), {"axis": (-1,), "eps": 1e-5, "centre": True}, _standardize, empty=NONE),
-    *(Case("standardize_rule", (real(2, 3, 4), real(*kept), real(2, 3, 4), positive(*kept)),
+    *(Case("standardize_rule", (real(2, 3, 4), real(2, 3, 4), positive(*kept)),
            {"axis": axis, "centre": centre}, _standardize_rule)
       for kept, axis, centre in (((2, 3, 1), (-1,), True), ((1, 3, 1), (0, 2), True), ((2, 1, 1), (-2, -1), False))),
+    *(Case("layer_norm", (real(2, 3, 4), real(*shape), None if centre is False else real(*shape)),
+           {"axis": tuple(range(-len(shape), 0)), "eps": 0.1, "centre": centre}, _layer_norm)
+      for shape, centre in (((4,), True), ((3, 4), True), ((4,), False))),
+    Case("sum_to", (real(2, 3, 4),), {"shape": (4,)}, lambda x, shape: np.sum(x, (0, 1)), linear=True,
+         empty=(np.zeros((0, 4)),)),
+    Case("sum_to", (real(2, 3, 4),), {"shape": (3, 4)}, lambda x, shape: np.sum(x, 0), linear=True),
     Case("scale_shift", (real(3, 4), real(3, 4), real(3, 4)), like=lambda x, w, b: x * w + b, elementwise=True),
     Case("scale_shift", (real(3, 4), real(4), None), like=lambda x, w, b: x * w),
     Case("scale_shift", (real(2, 3, 4), real(3, 1), real(3, 1)), like=lambda x, w, b: x * w + b),
@@ -156,6 +172,8 @@ CASES: list[Case] = [
            empty_params=params)
       for params, labels in REDUCED),
     Case("cross_entropy", (real(5, 4), LABELS), {"reduction": "mean", "ignore_index": 3}, _cross_entropy),
+    Case("cross_entropy", (np.array([[0.0, 1.5, 50.0]]), np.array([1])), {"reduction": "mean", "ignore_index": -100},
+         _cross_entropy),
     *(Case("cross_entropy_rule", (real(5) if params["reduction"] == "none" else np.array(1.3), real(5, 4), labels),
            params, _cross_entropy_rule)
       for params, labels in REDUCED),

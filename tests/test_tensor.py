@@ -85,7 +85,7 @@ def test_choosing_between_python_floats_gives_the_default_dtype():
     assert tl.where(x > 0, 1, 0).dtype == np.int64
     assert tl.where(x > 0, x, 0.5).dtype == np.float32
     with pytest.raises(TypeError):
-        np.where(x > 0)
+        np.where(x > 0, x)
 
 
 def test_complex_numbers_are_refused():

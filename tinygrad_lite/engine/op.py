@@ -30,7 +30,9 @@ class Op:
 
     Arrays are positional, parameters are the keyword-only arguments of `forward`; so every record has the same form. Parameters may
     be passed by position after the arrays, as NumPy allows. `forward` of an op with several outputs returns a tuple; its rules then
-    get tuples for `g` and `y`.
+    get tuples for `g` and `y`. A tuple of rules in place of one has a rule for each output, with that output's own `g` (the last ones are
+    left out where the input has no part in those outputs). What they give is added up, and an output that nothing used costs nothing: so
+    a row can keep what its backward pass wants again.
 
     each        for any number of inputs: one rule `each(i, g, y, *inputs, **params)` for the i-th of them, in place of `rules`
     broadcasts  inputs are broadcast against each other: the sweep sums each gradient back to its input's shape
@@ -39,12 +41,13 @@ class Op:
     doc         formula, source, accuracy
     """
 
-    def __init__(self, name: str, forward: Callable[..., Any], *rules: Rule | None, each: Rule | None = None,
+    def __init__(self, name: str, forward: Callable[..., Any], *rules: Rule | tuple[Rule, ...] | None, each: Rule | None = None,
                  broadcasts: bool | None = None, view: bool = False, out: bool | None = None, doc: str = "") -> None:
         ufunc = isinstance(forward, np.ufunc)
         self.name = name
         self.forward = forward
-        self.rules = rules
+        self.rules: tuple[Rule | None, ...] = tuple([_by_output(rule) if isinstance(rule, tuple) else rule for rule in rules])
+        self.by_output = any(isinstance(rule, tuple) for rule in rules)  # its rules take None for the gradient of an unused output
         self.each = each
         self.broadcasts = len(rules) > 1 and ufunc if broadcasts is None else broadcasts
         self.view = view
@@ -170,6 +173,20 @@ def _keyword_only(forward: Callable[..., Any]) -> tuple[str, ...]:
         return ()
     positional = code.co_argcount
     return tuple(code.co_varnames[positional:positional + code.co_kwonlyargcount])
+
+
+def _by_output(rules: tuple[Rule, ...]) -> Rule:
+    """The rule of an input from its rules for each output."""
+
+    def rule(g: Any, y: Any, *args: Any, **params: Any) -> Any:
+        total = None
+        for part, of in zip(g, rules):  # noqa: B905  rules may be fewer
+            if part is not None:
+                term = of(part, y, *args, **params)
+                total = term if total is None else total + term
+        return total
+
+    return rule
 
 
 def _without_lists(args: tuple[Any, ...]) -> list[Any]:

@@ -79,7 +79,7 @@ def sweep(roots: Sequence[Variable], seeds: Sequence[Any], create_graph: bool = 
                 y = _handles(node)
             else:
                 args = held[n:]
-            if type(y) is tuple:
+            if type(y) is tuple and (watching or not op.by_output or node.hooks is not None or (plan is not None and node in plan.results)):
                 g = tuple([_zeros(node, part, tensors) if g_part is None else g_part for g_part, part in zip(g, node.output, strict=True)])
             if node.hooks is not None:
                 g = _run_hooks(node.hooks, _face(node), g)
@@ -96,6 +96,8 @@ def sweep(roots: Sequence[Variable], seeds: Sequence[Any], create_graph: bool = 
                 except Exception as error:
                     error.add_note(f"in the backward rule of {named(node)}, for input {_position(node, x)}")
                     raise
+                if gx is None:  # of the outputs that were used, none depends on this input
+                    continue
                 shape = x._data.shape
                 if gx.shape != shape:
                     if not op.broadcasts:

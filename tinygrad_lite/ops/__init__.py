@@ -20,6 +20,7 @@ from . import (
     linalg,
     losses,
     names,
+    normalization,
     norms,
     order,
     products,
@@ -40,7 +41,7 @@ __all__ = ["public", "table"]
 
 _rooms: tuple[ModuleType, ...] = (
     arithmetic, elementary, ufuncs, special, reduce, statistics, quantiles, cumulate, shape, arrange, joining, indexing, selection, at, order, series,
-    linalg, products, factor, spectral, norms, activations, losses, windows, random)
+    linalg, products, factor, spectral, norms, activations, normalization, losses, windows, random)
 
 table: dict[str, Op] = {op.name: op for room in _rooms for op in vars(room).values() if isinstance(op, Op)}
 public: dict[str, Any] = {name: getattr(names, name) for name in names.__all__}

@@ -1,6 +1,6 @@
-"""Rows of `nn.functional`: activations, softmax, normalization, embedding, dropout; each one record instead of several.
+"""Rows of `nn.functional`: activations, softmax, embedding, dropout; each one record instead of several.
 
-What a backward pass would compute again, such as the gate of gelu, is a second output, with a rule like any other;
+What a backward pass would compute again, such as the gate of silu, is a second output, with a rule like any other;
 callers drop it.
 """
 
@@ -14,34 +14,51 @@ from ..engine import Op
 from ..errors import DtypeError
 from .arithmetic import abs, square, where_op
 from .elementary import exp, sigmoid
-from .reduce import mean, sum
+from .reduce import sum
+from .rows import long_rows, total_along, total_of_product
 from .special import erfc
 
-__all__ = ["causal", "dropout", "elu", "embedding", "embedding_add", "gelu", "gelu_tanh", "hardtanh", "leaky_relu",
-           "log_softmax", "logsigmoid", "masked_softmax", "mish", "one_hot", "prelu", "scale_shift", "silu", "softmax",
-           "softplus_to", "softsign", "standardize"]
+__all__ = ["causal", "check_labels", "dropout", "elu", "embedding", "embedding_add", "exponentials", "gelu", "gelu_tanh",
+           "hardtanh", "leaky_relu", "log_softmax", "logsigmoid", "masked_softmax", "mish", "one_hot", "prelu", "silu",
+           "softmax", "softmax_rule", "softplus_to", "softsign"]
 
 _add: Any = np.add  # typed Any: the stubs know no axis that may be a tuple or None
 _max: Any = np.maximum
+_min: Any = np.minimum
 _tri: Any = np.tri
 
-# ---- softmax: one max, one exp, one sum
+# ---- softmax
 
 
 def _softmax(x: Any, *, axis: int) -> Any:
-    e = x - _max.reduce(x, axis, keepdims=True)
-    np.exp(e, out=e)
-    e /= _add.reduce(e, axis, keepdims=True)
+    e = exponentials(x, axis)
+    with long_rows(e):
+        e /= total_along(e, axis)
     return e
 
 
-def _softmax_rule(g: Any, y: Any, x: Any, axis: int) -> Any:
-    gy = g * y
-    return gy - y * sum(gy, axis=axis, keepdims=True)
+def exponentials(x: Any, axis: int) -> Any:
+    """e^(x - c), c the same along axis, in new memory: c = 0 where no x is large, or else the largest along axis."""
+    if (type(x) is np.ndarray and x.dtype.itemsize >= 4 and x.size
+            and _max.reduce(x, None) <= 40 and _min.reduce(x, None) >= -40):
+        return np.exp(x)  # at most 2e17, far from overflow, and a pass over slow maxima less
+    e = x - _max.reduce(x, axis, keepdims=True)
+    return np.exp(e, out=e)
 
 
-softmax = Op("softmax", _softmax, _softmax_rule,
-             doc="y = e^x / sum e^x along axis, the largest x taken out first; dL/dx = y (g - sum g y). All -inf: nan")
+def _softmax_rule(g: Any, y: Any, *, axis: int) -> Any:
+    with long_rows(g):
+        z = g - total_of_product(g, y, axis)
+    z *= y
+    return z
+
+
+softmax = Op("softmax", _softmax, lambda g, y, x, axis: softmax_rule(g, y, axis=axis),
+             doc="y = e^x / sum e^x along axis, safe for x of any size; dL/dx = y (g - sum g y). All -inf: nan")
+softmax_rule: Op = Op("softmax_rule", _softmax_rule, lambda h, z, g, y, axis: softmax_rule(h, y, axis=axis),
+                      lambda h, z, g, y, axis:
+                      h * (g - sum(g * y, axis=axis, keepdims=True)) - g * sum(h * y, axis=axis, keepdims=True),
+                      doc="z = y (g - sum g y) along axis: the gradient of softmax in one row")
 
 
 def _masked_softmax(x: Any, *, axis: int) -> Any:
@@ -55,64 +72,73 @@ def _masked_softmax(x: Any, *, axis: int) -> Any:
     return e
 
 
-masked_softmax = Op("masked_softmax", _masked_softmax, _softmax_rule,
+masked_softmax = Op("masked_softmax", _masked_softmax, lambda g, y, x, axis: softmax_rule(g, y, axis=axis),
                     doc="softmax, but 0 with gradient 0 where all x along axis are -inf: a query that sees nothing")
 
 
 def _log_softmax(x: Any, *, axis: int) -> Any:
     y = x - _max.reduce(x, axis, keepdims=True)
-    e = np.exp(y)
-    y -= np.log(_add.reduce(e, axis, keepdims=True))
+    y -= np.log(total_along(np.exp(y), axis))
     return y
 
 
 log_softmax = Op("log_softmax", _log_softmax, lambda g, y, x, axis: g - exp(y) * sum(g, axis=axis, keepdims=True),
                  doc="y = x - ln sum e^x along axis, the largest x taken out; dL/dx = g - e^y sum g. All -inf: nan")
 
-# ---- x times a gate: outputs (x s(x), s(x)), so that the rule need not compute the gate again
+# ---- x times a gate
 
 
-def _gated(name: str, gate: Callable[[Any], Any], slope: Callable[[Any, Any], Any], doc: str) -> Op:
-    """y = x s(x) and s itself. slope(x, s): ds/dx, by ops."""
-    def forward(x: Any) -> Any:
-        s = gate(x)
-        return x * s, s
-
-    return Op(name, forward, lambda g, y, x: g[0] * y[1] + (g[0] * x + g[1]) * slope(x, y[1]), doc=doc)
-
-
-def _normal_cdf(x: Any) -> Any:
+def _gelu(x: Any) -> Any:
     if x.dtype.itemsize > 4:
-        # exact in the tail, too; [...]: a 0-d array times a number is no array
-        return erfc((x * -math.sqrt(0.5))[...]) * 0.5
+        s = erfc((x * -math.sqrt(0.5))[...]) * 0.5  # exact in the tail, too; [...]: a 0-d array times a number is no array
+        near = np.clip(x, -40, 40)  # e^-800 is 0, and inf times 0 would be nan
+        return x * s, s + near * _normal_density(near)
+    if x.dtype.itemsize < 4:
+        y, slope = _gelu(x.astype(np.float32))
+        return y.astype(x.dtype), slope.astype(x.dtype)
     flat = x.reshape(-1)
-    y = np.empty_like(flat)
+    y, slope = np.empty_like(flat), np.empty_like(flat)
+    room = np.empty_like(flat, shape=(4, min(flat.size, BLOCK)))
     for i in range(0, flat.size, BLOCK):
-        _normal_cdf_single(flat[i:i + BLOCK], y[i:i + BLOCK])
-    return y.reshape(x.shape)
+        part = flat[i:i + BLOCK]
+        _gelu_single(part, y[i:i + BLOCK], slope[i:i + BLOCK], *room[:, :part.size])
+    return y.reshape(x.shape), slope.reshape(x.shape)
 
 
-BLOCK = 16384  # entries: 64 KiB of float32, which stay in the cache through all steps of a polynomial
-# artanh(erf(x / sqrt 2)) / x as a polynomial in x^2, x <= 5.6, fitted for the least error of the result: 3e-8
-_CDF = (0.7978849415, 0.03633308457, -3.259496436e-05, -5.530619907e-05, 3.964745524e-06, -1.322634378e-07,
-        1.756173765e-09)
+BLOCK = 65536  # entries: more would leave the cache between the steps, and fewer are too few for what a call costs
+# P(X < -a) = e^(-a^2 / 2) times a polynomial in t = 1 / (a + 3) without a constant (the form of Abramowitz and Stegun 1964,
+# 7.1.26), fitted for the least error of the product, a >= 0: 9e-8
+_TAIL = (0.373552557, 1.77487797, -1.97894644, 29.1666115, -26.3688)
 
 
-def _normal_cdf_single(x: Any, y: Any) -> None:
-    s = np.minimum(x * x, 31.36)
-    np.multiply(s, _CDF[-1], out=y)
-    for c in _CDF[-2:0:-1]:
-        y += c
-        y *= s
-    y += _CDF[0]
-    y *= x
-    np.tanh(y, out=y)
-    y *= 0.5
-    y += 0.5
+def _gelu_single(x: Any, y: Any, slope: Any, a: Any, e: Any, t: Any, q: Any) -> None:
+    """x P(X < x) = max(x, 0) - a q, a = |x| and q = P(X < -a); its slope is 1/2 + sign(x) (1/2 - q + a density(a))."""
+    np.clip(x, -14, 14, out=slope)  # e^-98 is 0 in float32; np.minimum takes three times as long
+    np.abs(slope, out=a)
+    np.square(slope, out=e)
+    e *= -0.5
+    np.exp(e, out=e)
+    np.add(a, 3, out=t)
+    np.divide(1, t, out=t)
+    np.multiply(t, _TAIL[-1], out=q)
+    for c in _TAIL[-2::-1]:
+        q += c
+        q *= t
+    q *= e
+    np.clip(x, 0, math.inf, out=y)
+    y -= np.multiply(a, q, out=t)
+    e *= a
+    e *= 1 / math.sqrt(2 * math.pi)
+    e -= q
+    e += 0.5
+    a += 1e-30  # the sign of 0 is 0
+    slope /= a
+    slope *= e
+    slope += 0.5
 
 
 def _normal_density(x: Any) -> Any:
-    y = x * x
+    y = np.square(x)
     y *= -0.5
     y = np.exp(y, out=y) if y.ndim else np.exp(y)
     y *= 1 / math.sqrt(2 * math.pi)
@@ -121,6 +147,18 @@ def _normal_density(x: Any) -> Any:
 
 normal_density = Op("normal_density", _normal_density, lambda g, y, x: -g * x * y,
                     doc="y = e^(-x^2 / 2) / sqrt(2 pi), the standard normal distribution's; dy/dx = -x y")
+gelu = Op("gelu", _gelu, (lambda g, y, x: g * y[1], lambda g, y, x: g * normal_density(x) * (2 - x * x)),
+          doc="y = x P(X < x) for a standard normal X, and dy/dx = P(X < x) + x density(x), whose slope is (2 - x^2) density(x). "
+              "Hendrycks and Gimpel 2016. In float32 P is within 1.5e-7")
+
+
+def _gated(name: str, gate: Callable[[Any], Any], slope: Callable[[Any, Any], Any], doc: str) -> Op:
+    """y = x s(x) and s itself, so that the rule need not compute the gate again. slope(x, s): ds/dx, by ops."""
+    def forward(x: Any) -> Any:
+        s = gate(x)
+        return x * s, s
+
+    return Op(name, forward, (lambda g, y, x: g * (y[1] + x * slope(x, y[1])), lambda g, y, x: g * slope(x, y[1])), doc=doc)
 
 
 _C, _D = math.sqrt(2 / math.pi), 0.044715  # Hendrycks and Gimpel 2016
@@ -146,8 +184,6 @@ def _mish_gate(x: Any) -> Any:
     return np.tanh(np.maximum(x, 0) + np.log1p(np.exp(-np.abs(x))))
 
 
-gelu = _gated("gelu", _normal_cdf, lambda x, s: normal_density(x),
-              doc="y = x s and s = the normal distribution's P(X < x); ds/dx = its density. Hendrycks and Gimpel 2016")
 gelu_tanh = _gated("gelu_tanh", _gelu_tanh_gate, lambda x, s: s * (1 - s) * (x * x * (6 * _C * _D) + 2 * _C),
                    doc="y = x s and s = (1 + tanh u) / 2, u = sqrt(2/pi) (x + 0.044715 x^3); ds/dx = 2 s (1 - s) du/dx")
 silu = _gated("silu", _sigmoid, lambda x, s: s * (1 - s),
@@ -195,75 +231,6 @@ softsign = Op("softsign", lambda x: x / (np.abs(x) + 1), lambda g, y, x: g / squ
 hardtanh = Op("hardtanh", lambda x, *, min_val=-1.0, max_val=1.0: np.clip(x, min_val, max_val),
               lambda g, y, x, min_val, max_val: g * ((x > min_val) * (x < max_val)),
               doc="y = min(max(x, min_val), max_val); dy/dx = 1 between the bounds, 0 beyond and at them")
-
-# ---- normalization
-
-
-def _standardize(x: Any, *, axis: tuple[int, ...], eps: float, centre: bool = True) -> Any:
-    if x.dtype.itemsize < 4:  # float16 sums in float32
-        y, r = _standardize(x.astype(np.float32), axis=axis, eps=eps, centre=centre)
-        return y.astype(x.dtype), r.astype(x.dtype)
-    n = _count(x, axis)
-    d = x - _add.reduce(x, axis, keepdims=True) / n if centre else x
-    r = 1 / np.sqrt(_total_of_product(d, d, axis) / n + eps)
-    return d * r, r
-
-
-def _total_of_product(a: Any, b: Any, axis: tuple[int, ...]) -> Any:
-    if axis == (-1,):
-        return np.vecdot(a, b)[..., None]
-    return _add.reduce(a * b, axis, keepdims=True)
-
-
-def _standardize_rule(g: Any, gr: Any, y: Any, r: Any, *, axis: tuple[int, ...], centre: bool) -> Any:
-    n = _count(y, axis)
-    t = y * (_total_of_product(g, y, axis) / -n - gr * r / n)
-    t += g
-    if centre:
-        t -= _add.reduce(g, axis, keepdims=True) / n
-    t *= r
-    return t
-
-
-def _turned(h: Any, y: Any, r: Any, axis: tuple[int, ...], centre: bool) -> Any:
-    return standardize_rule(h, 0, y, r, axis=axis, centre=centre)
-
-
-def _standardize_rule_by_y(h: Any, z: Any, g: Any, gr: Any, y: Any, r: Any, axis: tuple[int, ...], centre: bool) -> Any:
-    along = mean(g * y, axis=axis, keepdims=True) + gr * r / _count(y, axis)
-    return -r * (h * along + g * mean(h * y, axis=axis, keepdims=True))
-
-
-def _standardize_rule_by_r(h: Any, z: Any, g: Any, gr: Any, y: Any, r: Any, axis: tuple[int, ...], centre: bool) -> Any:
-    return sum(h * z, axis=axis, keepdims=True) / r - gr * r * mean(h * y, axis=axis, keepdims=True)
-
-
-def _count(x: Any, axis: tuple[int, ...]) -> int:
-    return math.prod([x.shape[i] for i in axis])
-
-
-standardize = Op("standardize", _standardize,
-                 lambda g, y, x, axis, eps, centre: standardize_rule(g[0], g[1], *y, axis=axis, centre=centre),
-                 doc="y = (x - m) r and r = 1 / sqrt(v + eps), m the mean and v the variance (1/n) along axis; "
-                     "centre=False: m = 0. dL/dx = r (g - mean g - y mean(g y))")
-standardize_rule: Op = Op("standardize_rule", _standardize_rule,
-                          lambda h, z, g, gr, y, r, axis, centre: _turned(h, y, r, axis, centre),
-                          lambda h, z, g, gr, y, r, axis, centre: -r * r * mean(h * y, axis=axis, keepdims=True),
-                          _standardize_rule_by_y, _standardize_rule_by_r,
-                          doc="z = r (g - mean g - y (mean(g y) + gr r / n)); n entries along axis. "
-                              "The gradient of standardize in one row")
-
-
-def _scale_shift(x: Any, weight: Any, bias: Any) -> Any:
-    y = x * weight
-    if bias is None:
-        return y
-    return np.add(y, bias, out=y) if bias.dtype is y.dtype and y.ndim and y.shape == x.shape else y + bias
-
-
-scale_shift = Op("scale_shift", _scale_shift, lambda g, y, x, weight, bias: g * weight,
-                 lambda g, y, x, weight, bias: g * x, lambda g, y, x, weight, bias: g, broadcasts=True,
-                 doc="y = x weight + bias, broadcast; bias may be None")
 
 # ---- dropout, attention's mask, embedding
 

@@ -11,10 +11,11 @@ import numpy as np
 
 from ..engine import Op
 from ..errors import ShapeError
-from .activations import check_labels, softmax
+from .activations import check_labels, exponentials, softmax_rule
 from .arithmetic import clip_op, maximum
 from .elementary import sigmoid
 from .reduce import sum
+from .rows import long_rows, total_along
 from .shape import expand_dims
 
 __all__ = ["binary_cross_entropy", "binary_cross_entropy_with_logits", "cross_entropy", "huber", "kept", "mse_loss",
@@ -22,6 +23,7 @@ __all__ = ["binary_cross_entropy", "binary_cross_entropy_with_logits", "cross_en
 
 _total: Any = np.add.reduce
 _max: Any = np.maximum
+_min: Any = np.minimum
 
 
 def _mse_loss(a: Any, b: Any) -> Any:
@@ -160,48 +162,52 @@ share_back: Op = Op("share_back", _share_back, lambda g, y, x, labels, reduction
 
 def _cross_entropy(x: Any, labels: Any, *, reduction: str = "mean", ignore_index: int = -100) -> Any:
     labels, keep = _safe(x, labels, "cross_entropy", ignore_index)
-    d = x - _max.reduce(x, 1, keepdims=True)
-    y = np.log(_total(np.exp(d), 1)) - d[np.arange(len(labels), like=x), labels]
+    rows = np.arange(len(labels), like=x)
+    p = exponentials(x, 1)
+    with long_rows(p):
+        p /= total_along(p, 1)
+    chosen = p[rows, labels]
+    if type(chosen) is np.ndarray and chosen.size and _min.reduce(chosen) >= _TINY[chosen.dtype.itemsize]:
+        y = -np.log(chosen)
+    else:  # a probability that has no digits left, whose logarithm has all of them
+        d = x - _max.reduce(x, 1, keepdims=True)
+        y = np.log(_total(np.exp(d), 1)) - d[rows, labels]
     if keep is not None:
         y = np.where(keep, y, 0)
     if reduction == "none":
-        return y
+        return y, p
     if reduction == "sum":
-        return _total(y)
+        return _total(y), p
     n = len(y) if keep is None else keep.sum().item()
-    return _total(y) / n if n else _total(y) * math.nan
+    return _total(y) / n if n else _total(y) * math.nan, p
 
 
-def _cross_entropy_rule(g: Any, x: Any, labels: Any, *, reduction: str, ignore_index: int) -> Any:
-    labels, keep = _safe(x, labels, "cross_entropy", ignore_index)
-    y = x - _max.reduce(x, 1, keepdims=True)
-    np.exp(y, out=y)
-    y /= _total(y, 1, keepdims=True)
-    y[np.arange(len(labels), like=x), labels] -= 1
-    if keep is not None:
-        y *= keep[:, None]
+_TINY = {2: 2.0**-14, 4: 2.0**-126, 8: 2.0**-1022}  # bytes of a float dtype -> its smallest number with all digits
+
+
+def _cross_entropy_rule(g: Any, p: Any, labels: Any, *, reduction: str, ignore_index: int) -> Any:
+    labels, keep = _safe(p, labels, "cross_entropy", ignore_index)
     if reduction == "mean":
         g = g / max(len(labels) if keep is None else keep.sum().item(), 1)
-    y *= g[:, None] if reduction == "none" else g
+    if keep is not None:
+        g = g * keep
+    y = p * (g[:, None] if g.ndim else g)
+    y[np.arange(len(labels), like=p), labels] -= g
     return y
 
 
-def _cross_entropy_rule_by_g(h: Any, y: Any, g: Any, x: Any, labels: Any, reduction: str, ignore_index: int) -> Any:
-    inner = sum(h * softmax(x, axis=1), axis=1, keepdims=False) - pick(h, labels, ignore_index=ignore_index)
+def _cross_entropy_rule_by_g(h: Any, y: Any, g: Any, p: Any, labels: Any, reduction: str, ignore_index: int) -> Any:
+    inner = sum(h * p, axis=1, keepdims=False) - pick(h, labels, ignore_index=ignore_index)
     return share_back(inner, labels, reduction=reduction, ignore_index=ignore_index)
 
 
-def _cross_entropy_rule_by_x(h: Any, y: Any, g: Any, x: Any, labels: Any, reduction: str, ignore_index: int) -> Any:
-    p = softmax(x, axis=1)
-    hp = h * p
-    c = expand_dims(share(g, labels, reduction=reduction, ignore_index=ignore_index), axis=1)
-    return c * (hp - p * sum(hp, axis=1, keepdims=True))
-
-
-cross_entropy = Op("cross_entropy", _cross_entropy, lambda g, y, x, labels, reduction, ignore_index:
-                   cross_entropy_rule(g, x, labels, reduction=reduction, ignore_index=ignore_index), None,
-                   doc="y = mean (sum, none) of -ln softmax(x)_(i, label_i); dy/dx = (softmax(x) - one_hot(label)) / n")
+cross_entropy = Op("cross_entropy", _cross_entropy,
+                   (lambda g, y, x, labels, reduction, ignore_index:
+                    cross_entropy_rule(g, y[1], labels, reduction=reduction, ignore_index=ignore_index),
+                    lambda g, y, x, labels, reduction, ignore_index: softmax_rule(g, y[1], axis=1)), None,
+                   doc="y = mean (sum, none) of -ln p_(i, label_i) and p = softmax(x); dy/dx = (p - one_hot(label)) / n")
 cross_entropy_rule: Op = Op("cross_entropy_rule", _cross_entropy_rule, _cross_entropy_rule_by_g,
-                            _cross_entropy_rule_by_x, None,
-                        doc="y = c (softmax(x) - one_hot(label)), c the share of g: "
-                                "the gradient of cross_entropy in one row")
+                            lambda h, y, g, p, labels, reduction, ignore_index:
+                            h * expand_dims(share(g, labels, reduction=reduction, ignore_index=ignore_index), axis=1),
+                            None, doc="y = c (p - one_hot(label)), c the share of g: "
+                                      "the gradient of cross_entropy in one row")

@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from ..engine import Op
+from .depthwise import depthwise, depthwise_by_input, depthwise_by_weight
 
 __all__ = ["avg_pool", "avg_pool_spread", "convolution", "convolution_by_input", "convolution_by_weight", "fold",
            "max_pool", "max_pool_collect", "max_pool_spread", "windows"]
@@ -145,19 +146,26 @@ def _shifts(rows: int, out: Sizes, dilation: Sizes) -> list[slice]:
     return [slice(i * dilation[0] * step, (i * dilation[0] + out[0]) * step) for i in range(rows)]
 
 
+def _is_depthwise(channels: int, stride: Sizes, groups: int) -> bool:
+    """Has each group one channel of the input, so that there is no matrix to multiply with?"""
+    return channels == 1 and groups > 1 and max(stride) == 1
+
+
 def _convolution(x: Any, weight: Any, bias: Any, *, stride: Sizes, padding: Pairs, dilation: Sizes,
                  groups: int = 1) -> Any:
     kernel = weight.shape[2:]
     out = _out(x.shape[2:], kernel, stride, padding, dilation)
-    rows = _rows(kernel, weight.shape[1], stride)
-    w = _cut(weight, rows, groups)
     x = _canvas(x, padding, _read(out, kernel, stride, dilation))
-    columns = _columns(x, rows, groups, out, kernel, stride, dilation)
-    y = None
-    for row, part in zip(w, _shifts(rows, out, dilation), strict=True):
-        product = np.matmul(row, columns[..., part])
-        y = product if y is None else np.add(y, product, out=y)
-    y = y.reshape(x.shape[0], weight.shape[0], *out)  # type: ignore[union-attr]
+    if _is_depthwise(weight.shape[1], stride, groups):
+        y = depthwise(x, weight, out, dilation)
+    else:
+        rows = _rows(kernel, weight.shape[1], stride)
+        columns = _columns(x, rows, groups, out, kernel, stride, dilation)
+        y = None
+        for row, part in zip(_cut(weight, rows, groups), _shifts(rows, out, dilation), strict=True):
+            product = np.matmul(row, columns[..., part])
+            y = product if y is None else np.add(y, product, out=y)
+    y = y.reshape(x.shape[0], weight.shape[0], *out)
     if bias is None:
         return y
     bias = bias.reshape(-1, *[1] * len(out))
@@ -169,6 +177,8 @@ def _by_input(g: Any, weight: Any, *, shape: Sizes, stride: Sizes, padding: Pair
     kernel, out = weight.shape[2:], g.shape[2:]
     batch, channels = g.shape[0], weight.shape[1] * groups
     size = _read(out, kernel, stride, dilation)
+    if _is_depthwise(weight.shape[1], stride, groups):
+        return _uncanvas(depthwise_by_input(g, weight, channels, size, dilation), padding, shape)
     rows = _rows(kernel, weight.shape[1], stride)
     w = _cut(weight, rows, groups).swapaxes(-1, -2)
     g = g.reshape(batch, groups, weight.shape[0] // groups, math.prod(out))
@@ -187,8 +197,10 @@ def _by_input(g: Any, weight: Any, *, shape: Sizes, stride: Sizes, padding: Pair
 
 def _by_weight(x: Any, g: Any, *, shape: Sizes, stride: Sizes, padding: Pairs, dilation: Sizes, groups: int = 1) -> Any:
     out, o, c = g.shape[2:], g.shape[1], x.shape[1] // groups
-    rows = _rows(shape, c, stride)
     x = _canvas(x, padding, _read(out, shape, stride, dilation))
+    if _is_depthwise(c, stride, groups):
+        return depthwise_by_weight(x, g, shape, dilation)
+    rows = _rows(shape, c, stride)
     columns = _columns(x, rows, groups, out, shape, stride, dilation)
     g = g.reshape(x.shape[0], groups, o // groups, math.prod(out))
     parts = [np.add.reduce(np.matmul(g, columns[..., part].swapaxes(-1, -2)), 0)

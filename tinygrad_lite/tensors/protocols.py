@@ -3,7 +3,10 @@
 The lookup is by the function object. What has no row is an error that says so; nothing is turned into an array behind the user's back.
 """
 
+import inspect
 from collections.abc import Callable, Iterable
+from functools import lru_cache
+from itertools import takewhile
 from typing import Any
 
 import numpy as np
@@ -34,6 +37,14 @@ functions |= {np.linalg.trace: norms.matrix_trace, np.linalg.matrix_transpose: p
 functions |= {np.shape: lambda x: x.shape, np.ndim: lambda x: x.ndim, np.size: lambda x: x.size}
 functions |= {np.around: public["round"], np.fix: public["trunc"], np.amax: public["max"], np.amin: public["min"]}
 functions.pop(np.put_along_axis, None)  # it writes in place
+
+
+def _where(condition: Any, *choices: Any) -> Any:
+    """`where` with its choices; without, the places where the condition holds, one array of indices for each axis."""
+    return public["where"](condition, *choices) if choices else public["nonzero"](condition)
+
+
+functions[np.where] = _where
 
 
 def call_ufunc(ufunc: np.ufunc, method: str, inputs: tuple[Any, ...], keywords: dict[str, Any]) -> Any:
@@ -72,7 +83,26 @@ def call_function(function: Callable[..., Any], args: Iterable[Any], keywords: d
     if ours is None:
         module = getattr(function, "__module__", "numpy").removeprefix("numpy").strip(".")
         raise _missing(".".join([*([module] if module else []), getattr(function, "__name__", str(function))]))
-    return ours(*args, **keywords)
+    return ours(*_in_order(function, tuple(args), keywords), **keywords)
+
+
+def _in_order(function: Callable[..., Any], args: tuple[Any, ...], keywords: dict[str, Any]) -> tuple[Any, ...]:
+    """The arguments that NumPy demands, where they were given by NumPy's names for them: np.sum(a=t) is np.sum(t). Taken out of `keywords`."""
+    for name in _demanded(function)[len(args):]:
+        if name not in keywords:
+            break
+        args += (keywords.pop(name),)
+    return args
+
+
+@lru_cache(maxsize=512)
+def _demanded(function: Callable[..., Any]) -> list[str]:
+    """The names of NumPy's leading parameters, as far as none has a default."""
+    try:
+        parameters = inspect.signature(function).parameters.values()
+    except ValueError:  # some functions made in C do not say, and take no names
+        return []
+    return [p.name for p in takewhile(lambda p: p.default is p.empty and p.kind is not p.VAR_POSITIONAL, parameters)]
 
 
 def _missing(call: str) -> TypeError:

@@ -102,7 +102,7 @@ def cross_entropy(input: Any, target: Any, weight: Any = None, ignore_index: int
     check_target(name, input, target)
     x, labels = as_rows(input, target)
     if weight is None and not label_smoothing:
-        y = rows.cross_entropy(x, labels, reduction=reduction, ignore_index=ignore_index)
+        y = rows.cross_entropy(x, labels, reduction=reduction, ignore_index=ignore_index)[0]
         return y.reshape(target.shape) if reduction == "none" else y
     check_indices(name, labels, classes, ignore_index)
     y = log_softmax(x, axis=1)

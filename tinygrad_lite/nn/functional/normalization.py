@@ -9,8 +9,8 @@ from typing import Any
 
 from ...engine import no_grad, write
 from ...errors import ShapeError
-from ...ops import activations as rows
 from ...ops import linalg
+from ...ops import normalization as rows
 from ...ops.arithmetic import maximum
 from ...ops.norms import vector_norm
 from ...ops.reduce import mean, sum, var
@@ -27,7 +27,7 @@ def layer_norm(input: Any, normalized_shape: int | Sequence[int], weight: Any = 
     normalized_shape. Ba et al. 2016.
     """
     axis = _last_axes("layer_norm", input, normalized_shape, weight, bias)
-    return _affine(rows.standardize(input, axis=axis, eps=eps, centre=True)[0], weight, bias)
+    return _normalized(input, axis, weight, bias, eps, True)
 
 
 def rms_norm(input: Any, normalized_shape: int | Sequence[int], weight: Any = None, eps: float | None = None) -> Any:
@@ -39,7 +39,7 @@ def rms_norm(input: Any, normalized_shape: int | Sequence[int], weight: Any = No
     axis = _last_axes("rms_norm", input, normalized_shape, weight, None)
     if eps is None:
         eps = _EPS[input.dtype.itemsize]
-    return _affine(rows.standardize(input, axis=axis, eps=eps, centre=False)[0], weight, None)
+    return _normalized(input, axis, weight, None, eps, False)
 
 
 _EPS = {2: 2.0**-10, 4: 2.0**-23, 8: 2.0**-52}  # bytes of a float dtype -> its eps
@@ -183,6 +183,13 @@ def _last_axes(name: str, input: Any, normalized_shape: int | Sequence[int], wei
             raise ShapeError(f"{name}: {argument} has shape {x.shape}, normalized_shape is {shape}; "
                              "they must be the same")
     return tuple(range(-k, 0))
+
+
+def _normalized(x: Any, axis: tuple[int, ...], weight: Any, bias: Any, eps: float, centre: bool) -> Any:
+    if weight is not None:
+        return rows.layer_norm(x, weight, bias, axis=axis, eps=eps, centre=centre)[0]
+    y = rows.standardize(x, axis=axis, eps=eps, centre=centre)[0]
+    return y if bias is None else y + bias
 
 
 def _check_channels(name: str, argument: str, x: Any, input: Any) -> None:
