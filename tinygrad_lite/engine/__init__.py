@@ -6,6 +6,7 @@ It knows no op by name and no layer; read op, record, sweep, in that order.
 from .capture import Call, Tape, capture, live
 from .checks import named
 from .default import get_default_dtype, set_default_dtype
+from .guard import guard, guarded, lifted
 from .modes import ANOMALY, CAPTURE, enable_grad, here, is_grad_enabled, no_grad
 from .op import Op
 from .origin import Scope, describe, is_library, line_number, module_path, parameter_paths, source_line, where
@@ -14,6 +15,6 @@ from .sweep import Step, newest_first, sweep, unbroadcast
 from .writes import stamp, write
 
 __all__ = ["ANOMALY", "CAPTURE", "Call", "Node", "Op", "Removable", "Scope", "Step", "Tape", "Variable", "capture", "describe", "enable_grad",
-           "get_default_dtype", "handle", "here", "is_grad_enabled", "is_library", "line_number", "live", "made_by", "module_path", "named",
-           "newest_first", "no_grad", "on_numpy", "parameter_paths", "set_default_dtype", "source_line", "stamp", "sweep", "unbroadcast",
-           "where", "write"]
+           "get_default_dtype", "guard", "guarded", "handle", "here", "is_grad_enabled", "is_library", "lifted", "line_number", "live", "made_by",
+           "module_path", "named", "newest_first", "no_grad", "on_numpy", "parameter_paths", "set_default_dtype", "source_line", "stamp", "sweep",
+           "unbroadcast", "where", "write"]

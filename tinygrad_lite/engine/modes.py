@@ -9,20 +9,21 @@ from typing import Any
 
 from .origin import Scope
 
-__all__ = ["ANOMALY", "CAPTURE", "RECORD", "Thread", "enable_grad", "here", "is_grad_enabled", "no_grad"]
+__all__ = ["ANOMALY", "CAPTURE", "GUARD", "RECORD", "Thread", "enable_grad", "here", "is_grad_enabled", "no_grad"]
 
-RECORD, CAPTURE, ANOMALY = 1, 2, 4  # bits of Thread.mode
+RECORD, CAPTURE, ANOMALY, GUARD = 1, 2, 4, 8  # bits of Thread.mode
 
 
 class Thread:
     """The state of one thread. A plain object, so that who needs more than one of its parts asks `here` once."""
 
-    __slots__ = ("mode", "scope", "tape")
+    __slots__ = ("mode", "scope", "tape", "guard")
 
     def __init__(self) -> None:
         self.mode: int = RECORD
         self.scope: Scope | None = None  # the innermost module call
         self.tape: Any = None  # the Tape that is captured to, while mode has CAPTURE
+        self.guard: Any = None  # who protects what nodes save, while mode has GUARD
 
 
 class _Here(threading.local):

@@ -15,7 +15,7 @@ from numpy import ndarray
 
 from ..errors import DtypeError
 from .finite import check_forward
-from .modes import ANOMALY, CAPTURE, RECORD, here
+from .modes import ANOMALY, CAPTURE, GUARD, RECORD, here
 from .origin import describe, module_path, where
 from .record import Node, Variable, birth, handle, made_by
 
@@ -105,8 +105,11 @@ class Op:
             result: Any = tuple([handle(tensor.face, part, requires_grad, made, i) for i, part in enumerate(y)])
         else:
             result = handle(tensor.face, y, requires_grad, made)
-        if mode != RECORD and mode & CAPTURE:
-            thread.tape.add(node, result)
+        if mode != RECORD:
+            if mode & CAPTURE:
+                thread.tape.add(node, result)
+            if mode & GUARD and requires_grad:
+                thread.guard.protect(node)
         return result
 
     def draw(self, face: type, *args: Any, **params: Any) -> Any:
@@ -125,6 +128,8 @@ class Op:
         result = results if type(y) is tuple else results[0]
         if thread.mode & CAPTURE:
             thread.tape.add(node, result)
+        if thread.mode & GUARD and requires_grad:
+            thread.guard.protect(node)
         return result
 
     def _bind(self, args: tuple[Any, ...], params: dict[str, Any]) -> tuple[tuple[Any, ...], dict[str, Any]]:
