@@ -6,6 +6,7 @@ from .claims import check
 from .diagnose import Diagnosis, Finding, diagnose
 from .differences import Report, Row, compare
 from .gradcheck import check_module, gradcheck, gradgradcheck
+from .oracle import Oracle, oracle
 
-__all__ = ["Audit", "Diagnosis", "Finding", "Report", "Row", "audit", "check", "check_module", "compare", "detect_anomaly", "diagnose", "gradcheck",
-           "gradgradcheck"]
+__all__ = ["Audit", "Diagnosis", "Finding", "Oracle", "Report", "Row", "audit", "check", "check_module", "compare", "detect_anomaly", "diagnose",
+           "gradcheck", "gradgradcheck", "oracle"]
