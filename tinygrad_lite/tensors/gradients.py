@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from ..engine import CAPTURE, Step, Variable, enable_grad, handle, here, no_grad, sweep
+from ..engine import CAPTURE, Step, Variable, birth, describe, enable_grad, handle, here, no_grad, sweep, warn_once, writes
 from ..errors import GradError, ShapeError
 
 __all__ = ["backward", "grad"]
@@ -15,13 +15,29 @@ def backward(root: Variable, gradient: Any = None, create_graph: bool = False, r
              steps: list[Step] | None = None) -> None:
     """Add d<gradient, root>/dleaf to `.grad` of every leaf that requires a gradient. See `Tensor.backward`."""
     flow = sweep([root], [_seed(root, gradient, create_graph)], create_graph, retain_graph, None, steps)
+    now = birth()
     for leaf, g in flow:
         if not isinstance(g, Variable):
-            g = handle(leaf.face, g)
+            g = handle(leaf.face, g, False, None, now)
         if leaf._grad is not None:
+            if leaf._grad.node is None:
+                _warn_if_used(leaf)
             with enable_grad() if create_graph else no_grad():
                 g = leaf._grad + g
+            if g.node is None:
+                g.index = now
         leaf._grad = g
+
+
+def _warn_if_used(leaf: Variable) -> None:
+    """Warn if a step has used the gradient that this backward pass is about to add to."""
+    mark = writes.of(leaf._data)
+    if mark is None or not leaf._grad.index or mark[0] < leaf._grad.index:
+        return
+    name = f"{leaf.name!r}" if leaf.name else f"a leaf of shape {leaf._data.shape}"
+    warn_once("used", lambda place: f"backward() adds to a gradient that was used already: at {place}\n"
+                                    f"  the .grad of {name} is from an earlier pass, and a step has used it at {describe(*mark[1:])}\n"
+                                    "  Call optimizer.zero_grad() before each backward(), or set .grad = None.")
 
 
 def grad(outputs: Any, inputs: Any, grad_outputs: Any = None, retain_graph: bool = True, create_graph: bool = False,
@@ -59,8 +75,9 @@ def grad(outputs: Any, inputs: Any, grad_outputs: Any = None, retain_graph: bool
 def _seed(root: Variable, gradient: Any, create_graph: bool) -> Any:
     """dL/droot: an array, or a Tensor where the sweep reads its rules on Tensors."""
     if not root._requires_grad:
+        why = f"  {str(root.cut)[0].upper()}{str(root.cut)[1:]}\n" if hasattr(root, "cut") else ""
         raise GradError("backward() has nowhere to go: this Tensor does not depend on anything that requires a gradient.\n"
-                        "  Make a leaf with requires_grad=True, and compute outside no_grad() and without detach().")
+                        f"{why}  Make a leaf with requires_grad=True, and compute outside no_grad() and without detach().")
     data = root._data
     if gradient is None:
         if data.size != 1:
