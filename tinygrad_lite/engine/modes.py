@@ -19,12 +19,13 @@ RECORD, CAPTURE, ANOMALY, GUARD = 1, 2, 4, 8  # bits of Thread.mode
 class Thread:
     """The state of one thread. A plain object, so that who needs more than one of its parts asks `here` once."""
 
-    __slots__ = ("mode", "scope", "tape", "guard", "cut")
+    __slots__ = ("mode", "scope", "tape", "guard", "cut", "quiet")
 
     def __init__(self) -> None:
         self.mode: int = RECORD
         self.scope: Scope | None = None  # the innermost module call
         self.tape: Any = None  # the Tape that is captured to, while mode has CAPTURE
+        self.quiet = False  # GradWarnings are left out
         self.cut: Cut | None = None  # the no_grad block that it is in
         self.guard: Any = None  # who protects what nodes save, while mode has GUARD
 

@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from ..engine import Step, Variable, newest_first, no_grad
+from ..engine import Step, Variable, newest_first, no_grad, quiet
 from ..errors import AnomalyError, ShapeError
 from ..nn import Module
 from ..tensors.gradients import backward
@@ -69,7 +69,7 @@ def diagnose(model: Module, loss_fn: Callable[[Any, Any], Any], batch: Sequence[
     Raises ShapeError for a loss of several numbers.
     """
     *inputs, target = batch
-    with unchanged(model):
+    with unchanged(model), quiet():  # the findings say it
         findings: list[Finding] = []
         step = _record(model, loss_fn, inputs, target, findings)
         layers = tuple([(path, p.shape, _size(p._data), 0.0 if g is None else _size(g)) for path, (p, g) in step.gradients.items()])

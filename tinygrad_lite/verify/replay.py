@@ -34,17 +34,15 @@ class Arrival:
     """A value whose gradient is not the sum of what its consumers sent: something on the way was lost or overwritten."""
 
     name: str
-    consumers: int
-    sent: float  # the largest entry of that sum
+    sent: float | None  # the largest entry of that sum, the audit's own random weight among it; None: a rule that sent nothing
     arrived: float | None  # the largest entry of what arrived; None: nothing did
     hook: bool  # a hook stands there, and may have put another gradient in its place
 
     def __str__(self) -> str:
-        if not self.consumers:
+        if self.sent is None:
             return f"{self.name} was sent nothing"
-        came = "nothing arrived" if self.arrived is None else f"what arrived has {self.arrived:.4g}"
-        return (f"{self.name}: the largest entry of the sum of {self.consumers} contribution{'s' * (self.consumers != 1)} is {self.sent:.4g}, {came}"
-                + (" (a hook stands there)" if self.hook else ""))
+        came = "nothing arrived" if self.arrived is None else f"of what arrived {self.arrived:.4g}"
+        return f"{self.name}: the largest entry of what was sent is {self.sent:.4g}, {came}" + (" (a hook stands there)" if self.hook else "")
 
 
 PULSE = STEP / 4  # what moves adds up on its way through a deep graph
@@ -217,31 +215,34 @@ class Replay:
 
     def arrivals(self) -> list[Arrival]:
         """Every node and leaf where what arrived is not the sum of what was sent."""
-        sums: dict[Any, list[Any]] = {}  # (twin node, output) or twin leaf -> [sum, number of contributions]
+        sums: dict[Any, Any] = {}  # (twin node, output) or twin leaf -> what it should get
         for x, v in self.seeded:
             _add(sums, x, v)
         found = []
         for node in reversed(self.nodes):
             again = self.made[node]
-            parts = [sums.get((again, k)) for k in range(len(self.outputs[node]))]
-            if not any(parts):
+            expected = [sums.get((again, k)) for k in range(len(self.outputs[node]))]
+            if all(part is None for part in expected):
                 continue
             step = self.steps.get(again)
-            incoming = [None] * len(parts) if step is None else step.incoming if type(step.incoming) is tuple else (step.incoming,)
-            for part, g in zip(parts, incoming, strict=True):
-                if part is not None and not _same(part[0], g):
-                    found.append(_arrival(named(node), part, g, node.hooks))
+            incoming = [None] * len(expected) if step is None else step.incoming if type(step.incoming) is tuple else (step.incoming,)
+            found += [_arrival(named(node), part, g, node.hooks) for part, g in zip(expected, incoming, strict=True)
+                      if part is not None and not _same(part, g)]
             if step is not None:
                 for x, gx in step.outgoing:
                     _add(sums, x, gx)
                 positions = self.positions[node]
                 if len(step.outgoing) != len(positions):
-                    found += [Arrival(f"input {i} of {named(node)}", 0, 0.0, None, False) for i in positions
+                    found += [Arrival(f"input {i} of {named(node)}", None, None, False) for i in positions
                               if not any(x is again.inputs[i] for x, _ in step.outgoing)]
-        for x, part in sums.items():
-            if isinstance(x, Variable) and not _same(part[0], self.flow.get(x)):
-                found.append(_arrival(f"leaf {x.name!r}" if x.name else f"a leaf of shape {x._data.shape}", part, self.flow.get(x), x.hooks))
-        return found
+        names = self.names()
+        return found + [_arrival(names[leaf], sums[x], self.flow.get(x), x.hooks) for leaf, x in self.twins.items()
+                        if x in sums and not _same(sums[x], self.flow.get(x))]
+
+    def names(self) -> dict[Variable, str]:
+        """What to call each leaf: its path in the model, its own name, or its number and shape."""
+        paths = parameter_paths(self.nodes)
+        return {x: paths.get(id(x)) or x.name or f"leaf {k} {x._data.shape}" for k, x in enumerate(self.leaves)}
 
     # ---- end to end
 
@@ -266,8 +267,7 @@ class Replay:
                 verdicts[group[0]] = self._alone(group[0])
             else:
                 stack += rest
-        paths = parameter_paths(self.nodes)
-        return [Leaf(x, paths.get(id(x)) or x.name or f"leaf {k} {x._data.shape}", *verdicts[x]) for k, x in enumerate(self.leaves)]
+        return [Leaf(x, name, *verdicts[x]) for x, name in self.names().items()]
 
     def _slope(self, leaf: Variable, flow: dict[Variable, Any]) -> float:
         """What a gradient says of a leaf's move."""
@@ -325,13 +325,10 @@ class Replay:
         return weighed(ends, self.cotangents)
 
 
-def _add(sums: dict[Any, list[Any]], x: Variable, g: Any) -> None:
+def _add(sums: dict[Any, Any], x: Variable, g: Any) -> None:
     """Add a contribution to what `x` should get."""
     key = x if x.node is None else (x.node, x.index)
-    if key in sums:
-        sums[key] = [sums[key][0] + g, sums[key][1] + 1]
-    else:
-        sums[key] = [g, 1]
+    sums[key] = sums[key] + g if key in sums else g
 
 
 def _same(expected: Any, g: Any) -> bool:
@@ -343,6 +340,6 @@ def _same(expected: Any, g: Any) -> bool:
     return bool(expected.tobytes() == g.tobytes() or np.allclose(expected, g, rtol=1e-9, atol=0, equal_nan=True))
 
 
-def _arrival(name: str, part: list[Any], g: Any, hooks: Any) -> Arrival:
-    sent, arrived = (None if a is None else float(np.max(np.abs(a), initial=0.0)) for a in (part[0], g))
-    return Arrival(name, part[1], sent or 0.0, arrived, bool(hooks))
+def _arrival(name: str, sent: Any, g: Any, hooks: Any) -> Arrival:
+    largest, arrived = (None if a is None else float(np.max(np.abs(a), initial=0.0)) for a in (sent, g))
+    return Arrival(name, largest, arrived, bool(hooks))
