@@ -9,7 +9,7 @@ import pytest
 
 import tinygrad_lite as tl
 from tinygrad_lite import nn, optim, verify
-from tinygrad_lite.engine import Op
+from tinygrad_lite.engine import Op, capture
 from tinygrad_lite.ops import table
 
 sweep_module = importlib.import_module("tinygrad_lite.engine.sweep")
@@ -132,6 +132,18 @@ def test_every_edge_that_cannot_be_told_is_counted() -> None:
     assert "1 edge could not be told" in report.verdict()
     assert "1 leaf gradient could not be told" in report.verdict()
     assert "far at test_audit_whole.py" in report.table()
+
+
+@pytest.mark.filterwarnings("ignore::RuntimeWarning")
+def test_an_audit_inside_a_capture_or_under_detection_leaves_no_trace() -> None:
+    x = tl.tensor(np.array([0.5, -1e300]), requires_grad=True)
+    with capture() as tape:
+        loss = (x * x * x).sum()
+        calls = len(tape.calls)
+        assert verify.audit(loss).edges
+        assert len(tape.calls) == calls
+    with verify.detect_anomaly():
+        assert not verify.audit(loss).wrong
 
 
 # ---- mutations at every scale

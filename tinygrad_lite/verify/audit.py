@@ -5,13 +5,14 @@ that op's own forward (cause), do the contributions of all consumers add up to w
 output (an array changed in place), does each leaf's gradient agree with the difference of the whole graph (victims)?
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
-from ..engine import Node, Variable, named, newest_first
+from ..engine import ANOMALY, CAPTURE, Node, Variable, here, named, newest_first
 from ..errors import GradcheckError, GradError
 from .replay import Arrival, Leaf, Replay
 from .rules import Edge, first_order, second_order
@@ -54,7 +55,7 @@ class Audit:
     def verdict(self) -> str:
         """One line: "1 wrong backward rule (tanh); 2 of 4 leaf gradients are wrong because of it; 2 edges could not be told"."""
         ops = sorted({edge.node.op.name for edge in self.wrong})
-        parts = [f"{len(ops)} wrong backward rule{_s(ops)} ({', '.join(ops)})" if ops else f"{len(self.edges)} backward rules checked, none wrong"]
+        parts = [f"{len(ops)} wrong backward rule{_s(ops)} ({', '.join(ops)})" if ops else f"{len(self.edges)} backward rule{_s(self.edges)} checked, none wrong"]
         if self.lost:
             parts.append(f"at {len(self.lost)} place{_s(self.lost)} what arrived is not what was sent")
         if self.victims:
@@ -114,7 +115,7 @@ def audit(root: Any, *, order: int = 1, seed: int = 0) -> Audit:
     if any(node.output is None for node in nodes):
         raise GradError("the graph was dropped by backward(retain_graph=False): there is nothing left to audit")
     directions = Directions(seed)
-    with np.errstate(all="ignore"):
+    with np.errstate(all="ignore"), _aside():
         ordinary = Ordinary(directions.rng)
         replay = Replay(roots, nodes, directions)
         agree = replay.glances()
@@ -127,6 +128,18 @@ def audit(root: Any, *, order: int = 1, seed: int = 0) -> Audit:
         lost = () if replay.adds_up else tuple(replay.arrivals())
         trusted = replay.adds_up and all(edge.verdict == OK for edge in edges if edge.order == 1)
         return Audit(tuple(edges), () if changed else tuple(replay.judged_leaves(trusted)), changed, lost)
+
+
+@contextmanager
+def _aside() -> Iterator[None]:
+    """What is computed here is on no tape, and its infinities are nobody's anomaly."""
+    thread = here.thread
+    before = thread.mode
+    thread.mode = before & ~(CAPTURE | ANOMALY)
+    try:
+        yield
+    finally:
+        thread.mode = before
 
 
 def _still_gives(node: Node) -> bool:
