@@ -185,14 +185,32 @@ def test_zero_grad_forgotten_is_told_once():
     optimizer = optim.SGD([w], lr=0.1)
 
     def train():
-        for _ in range(3):
+        for _ in range(4):
             loss = (w * w).sum()
             loss.backward()
             optimizer.step()
 
     assert warned(train) == (
-        "backward() adds to a gradient that was used already: at test_error_texts.py:L    loss.backward()\n"
-        "  the .grad of 'w' is from an earlier pass, and a step has used it at test_error_texts.py:L    optimizer.step()\n"
+        "a step with a gradient that was used before: at test_error_texts.py:L    optimizer.step()\n"
+        "  the .grad of 'w' was used at test_error_texts.py:L    optimizer.step()\n"
+        "  and backward() has added to it at test_error_texts.py:L    loss.backward()\n"
+        "  Call optimizer.zero_grad() before each backward(), or set .grad = None.")
+
+
+def test_a_gradient_not_set_to_none_in_a_loop_by_hand_is_told_too():
+    w = leaf("w")
+
+    def train():
+        nonlocal w
+        for _ in range(3):
+            (w * w).sum().backward()
+            with tl.no_grad():
+                w -= 0.1 * w.grad
+
+    assert warned(train) == (
+        "a step with a gradient that was used before: at test_error_texts.py:L    w -= 0.1 * w.grad\n"
+        "  the .grad of 'w' was used at test_error_texts.py:L    w -= 0.1 * w.grad\n"
+        "  and backward() has added to it at test_error_texts.py:L    (w * w).sum().backward()\n"
         "  Call optimizer.zero_grad() before each backward(), or set .grad = None.")
 
 
@@ -208,6 +226,21 @@ def test_accumulation_on_purpose_is_not_told():
             optimizer.step()
         w.grad = None
         (w * w).sum().backward()
+
+
+def test_a_gradient_that_is_added_to_and_dropped_before_the_next_step_is_not_told():
+    judge, maker = leaf("judge"), leaf("maker")  # two networks in turn: the second loss goes through the first network too
+    one, two = optim.SGD([judge], lr=0.1), optim.SGD([maker], lr=0.1)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        for _ in range(3):
+            one.zero_grad()
+            (judge * maker.detach()).sum().backward()
+            one.step()
+            two.zero_grad()
+            (judge * maker).sum().backward()
+            (judge * maker).sum().backward()
+            two.step()
 
 
 def test_a_softmax_before_cross_entropy_is_told_once_with_both_lines():

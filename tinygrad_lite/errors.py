@@ -36,7 +36,7 @@ class GradError(TinygradError, RuntimeError):
 
 
 class GradWarning(UserWarning):
-    """A step that runs and is probably not what is meant: a gradient that was used already is added to; a softmax is taken twice."""
+    """A step that runs and is probably not what is meant: a step with a gradient that was used before; a softmax taken twice."""
 
 
 class GradcheckError(TinygradError, AssertionError):

@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from ..engine import CAPTURE, Step, Variable, birth, describe, enable_grad, handle, here, no_grad, sweep, warn_once, writes
+from ..engine import CAPTURE, Step, Variable, birth, enable_grad, handle, here, no_grad, note_mixed, sweep
 from ..errors import GradError, ShapeError
 
 __all__ = ["backward", "grad"]
@@ -19,25 +19,14 @@ def backward(root: Variable, gradient: Any = None, create_graph: bool = False, r
     for leaf, g in flow:
         if not isinstance(g, Variable):
             g = handle(leaf.face, g, False, None, now)
-        if leaf._grad is not None:
-            if leaf._grad.node is None:
-                _warn_if_used(leaf)
+        old = leaf._grad
+        if old is not None:
             with enable_grad() if create_graph else no_grad():
-                g = leaf._grad + g
-            if g.node is None:
+                g = old + g
+            if g.node is None and old.node is None:
                 g.index = now
+                note_mixed(leaf, old, g)
         leaf._grad = g
-
-
-def _warn_if_used(leaf: Variable) -> None:
-    """Warn if a step has used the gradient that this backward pass is about to add to."""
-    mark = writes.of(leaf._data)
-    if mark is None or not leaf._grad.index or mark[0] < leaf._grad.index:
-        return
-    name = f"{leaf.name!r}" if leaf.name else f"a leaf of shape {leaf._data.shape}"
-    warn_once("used", lambda place: f"backward() adds to a gradient that was used already: at {place}\n"
-                                    f"  the .grad of {name} is from an earlier pass, and a step has used it at {describe(*mark[1:])}\n"
-                                    "  Call optimizer.zero_grad() before each backward(), or set .grad = None.")
 
 
 def grad(outputs: Any, inputs: Any, grad_outputs: Any = None, retain_graph: bool = True, create_graph: bool = False,

@@ -55,7 +55,8 @@ class Audit:
     def verdict(self) -> str:
         """One line: "1 wrong backward rule (tanh); 2 of 4 leaf gradients are wrong because of it; 2 edges could not be told"."""
         ops = sorted({edge.node.op.name for edge in self.wrong})
-        parts = [f"{len(ops)} wrong backward rule{_s(ops)} ({', '.join(ops)})" if ops else f"{len(self.edges)} backward rule{_s(self.edges)} checked, none wrong"]
+        parts = [f"{len(ops)} wrong backward rule{_s(ops)} ({', '.join(ops)})" if ops else
+                 f"{len(self.edges)} backward rule{_s(self.edges)} checked, none wrong"]
         if self.lost:
             parts.append(f"at {len(self.lost)} place{_s(self.lost)} what arrived is not what was sent")
         if self.victims:
