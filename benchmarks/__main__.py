@@ -1,4 +1,4 @@
-"""`python -m benchmarks [steps] [functions] [chain] [footprint]`: measure, print the tables, write the JSON.
+"""`python -m benchmarks [PART ...] [--quick]`: measure, print the tables, write the JSON.
 
 Nothing here passes or fails by time: the exit status is 0 unless a contender computes something else than the
 others (1), or the arguments make no sense (2).
@@ -10,32 +10,37 @@ import sys
 import time
 from pathlib import Path
 
+from benchmarks.audit import audit_cost
 from benchmarks.chain import chains
 from benchmarks.footprint import footprint
 from benchmarks.functions import functions
 from benchmarks.machine import machine, machine_lines
 from benchmarks.measure import training_steps
-from benchmarks.report import chain_lines, footprint_lines, function_lines, step_lines
+from benchmarks.report import audit_lines, chain_lines, footprint_lines, function_lines, step_lines
 from benchmarks.steps import Disagreement
 
-PARTS = ("steps", "functions", "chain", "footprint")
+# part -> (what measures it, its table, how thoroughly: in full, and for a look)
+PARTS = {
+    "steps": (training_steps, step_lines, 60, 10),
+    "functions": (functions, function_lines, 60, 10),
+    "chain": (chains, chain_lines, [(1_000, 100, 5), (1_000_000, 1, 2)], [(1_000, 30, 1), (100_000, 1, 1)]),
+    "footprint": (footprint, footprint_lines, 7, 2),
+    "audit": (audit_cost, audit_lines, 25, 5),
+}
 RESULTS = Path(__file__).resolve().parent / "results"
-
-FULL = {"steps": 60, "functions": 60, "chain": [(1_000, 100, 5), (1_000_000, 1, 2)], "footprint": 7}
-QUICK = {"steps": 10, "functions": 10, "chain": [(1_000, 30, 1), (100_000, 1, 1)], "footprint": 2}
 
 
 def main(argv=None):
     args = parse(argv)
-    settings = QUICK if args.quick else FULL
+    settings = {part: quick if args.quick else full for part, (_, _, full, quick) in PARTS.items()}
     result = {"machine": machine(), "settings": settings}
     print("\n".join(machine_lines(result["machine"])), flush=True)
     start = time.perf_counter()
     try:
-        for part in PARTS:
+        for part, (measure, lines, _, _) in PARTS.items():
             if part in args.parts:
-                result[part], lines = measured(part, settings)
-                print("", *lines, sep="\n", flush=True)
+                result[part] = measure(settings[part], say)
+                print("", *lines(result[part]), sep="\n", flush=True)
     except Disagreement as error:
         print(f"error: {error}", file=sys.stderr)
         return 1
@@ -43,21 +48,6 @@ def main(argv=None):
     args.json.write_text(json.dumps(result, indent=1) + "\n")
     print(f"\n{result['seconds']:.0f} s; written to {args.json}")
     return 0
-
-
-def measured(part, settings):
-    """(numbers, lines of the table) of one part."""
-    if part == "steps":
-        found = training_steps(settings["steps"], say)
-        return found, step_lines(found)
-    if part == "functions":
-        found = functions(settings["functions"], say)
-        return found, function_lines(found)
-    if part == "chain":
-        found = chains(settings["chain"], say)
-        return found, chain_lines(found)
-    found = footprint(settings["footprint"], say)
-    return found, footprint_lines(found)
 
 
 def say(text):
@@ -73,7 +63,7 @@ def parse(argv):
     unknown = [part for part in args.parts if part not in PARTS]
     if unknown:
         parser.error(f"no part {', '.join(unknown)}; there are {', '.join(PARTS)}")
-    args.parts = args.parts or PARTS
+    args.parts = args.parts or list(PARTS)
     if args.json is None:
         RESULTS.mkdir(exist_ok=True)
         args.json = RESULTS / ("quick.json" if args.quick else "full.json")

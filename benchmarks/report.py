@@ -1,6 +1,6 @@
 """The tables that `python -m benchmarks` prints. Each function takes one part of the result and returns its lines."""
 
-__all__ = ["chain_lines", "footprint_lines", "function_lines", "step_lines", "table"]
+__all__ = ["audit_lines", "chain_lines", "footprint_lines", "function_lines", "step_lines", "table"]
 
 TITLES = {
     "numpy": "NumPy by hand",
@@ -120,6 +120,25 @@ def footprint_lines(result):
         "",
         *table(["", "import", "alone", "with dependencies"], rows),
         *missing_lines([result]),
+    ]
+
+
+def audit_lines(results):
+    rows = [
+        [
+            found["model"],
+            str(found["nodes"]),
+            f"{found['step_ms']:.2f} ms",
+            f"{found['audit_ms']:.1f} ms",
+            f"{found['ratio']:.1f}",
+            found["verdict"],
+        ]
+        for found in results
+    ]
+    return [
+        "verify.audit(loss) over forward and backward of the same model (in turn, medians):",
+        "",
+        *table(["", "nodes", "forward and backward", "audit", "ratio", "verdict"], rows),
     ]
 
 

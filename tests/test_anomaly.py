@@ -22,7 +22,8 @@ def test_the_first_op_that_makes_a_nan_is_named_and_not_those_that_pass_it_on():
     text = str(caught.value)
     assert text.startswith("log made 1 nan of finite numbers\n  in log((2,)) at test_anomaly.py:")
     assert "y = np.log(x)" in text
-    assert "input 0: shape (2,), from -1 to 1, 0 zeros" in text
+    assert "input 0: float32 (2,), from -1 to 1, mean 0, std 1, 0 zeros" in text
+    assert "tl.where(cond, log, other, x)" in text
 
 
 def test_nan_in_the_data_accuses_nobody():
@@ -41,10 +42,14 @@ def test_a_backward_rule_is_named_with_the_remedy_for_a_masked_branch():
     text = str(caught.value)
     assert text.startswith("the backward rule of sqrt at test_anomaly.py:")
     assert "made 1 nan of finite numbers, for input 0" in text
-    assert "Choose the argument first: sqrt(where(mask, x, 1))" in text
+    assert "tl.where(cond, sqrt, other, x)" in text
+    assert "tl.where(cond, sqrt(tl.where(cond, x, 1)), other)" in text
     assert x.grad is None
     with verify.detect_anomaly():
         tl.where(x > 0, np.sqrt(tl.where(x > 0, x, 1)), 0.0).sum().backward()
+    x.grad = None
+    with verify.detect_anomaly():
+        tl.where(x > 0, np.sqrt, 0.0, x).sum().backward()  # as the message says
     np.testing.assert_allclose(x.grad.data, [0, 0.5 / np.sqrt(2)], rtol=1e-6)  # float32
 
 
@@ -56,6 +61,58 @@ def test_layers_are_named_by_path_and_the_mode_ends():
     net(tl.ones(1, 2))  # outside, nothing is looked at
     with verify.detect_anomaly(), tl.no_grad(), pytest.raises(AnomalyError):
         tl.tensor([1.0]) / 0.0
+
+
+def test_a_masked_quotient_of_two_inputs_is_explained_too():
+    a, b = tl.tensor([1.0, 2.0], requires_grad=True), tl.tensor([0.0, 2.0], requires_grad=True)
+    with np.errstate(all="ignore"):
+        y = tl.where(b > 0, a / b, 0.0).sum()
+    with pytest.raises(AnomalyError, match="the backward rule of divide") as caught, verify.detect_anomaly(), np.errstate(all="ignore"):
+        y.backward()
+    assert "Its forward had made 1 inf of them before" in str(caught.value)
+    assert "tl.where(cond, divide, other, a, b)" in str(caught.value)
+    with verify.detect_anomaly():
+        tl.where(b > 0, tl.divide, 0.0, a, b).sum().backward()  # as it says
+    assert b.grad.tolist() == [0, -0.5]
+    with pytest.raises(AnomalyError, match="divide made 1 inf"), verify.detect_anomaly(), np.errstate(all="ignore"):
+        a / b
+
+
+def test_contributions_that_are_finite_and_overflow_together_are_named():
+    x = tl.tensor([3.0], requires_grad=True, name="x")
+    y = x * 1.0
+    loss = (y * 2e38 + y * 2e38).sum()  # in float32, which ends at 3.4e38
+    with pytest.raises(AnomalyError) as caught, verify.detect_anomaly():
+        loss.backward()
+    assert str(caught.value).startswith("the gradients that arrive at the output of multiply at test_anomaly.py:")
+    assert "are finite, and their sum has 1 inf\n  float32 ends at 3.403e+38" in str(caught.value)
+    leaf = (x * 2e38 + x * 2e38).sum()
+    with pytest.raises(AnomalyError, match="that arrive at leaf 'x'"), verify.detect_anomaly():
+        leaf.backward()
+    assert x.grad is None
+
+
+def test_a_hook_that_makes_a_nan_is_named():
+    x = tl.tensor([3.0], requires_grad=True)
+    y = x * 2.0
+    y.register_hook(lambda g: g * np.nan)
+    with pytest.raises(AnomalyError, match="a hook on the output of multiply at .*\n  returned 1 nan for a finite gradient"), verify.detect_anomaly():
+        y.sum().backward()
+
+
+def test_infinite_gradients_that_are_passed_on_accuse_nobody():
+    x = tl.tensor([1.0, 2.0], requires_grad=True)
+    y = x * 2.0
+    with verify.detect_anomaly():
+        (y + y).backward(np.array([np.inf, 1.0]))
+    assert x.grad.tolist() == [np.inf, 4]
+
+
+def test_second_order_under_detection_names_the_op_inside_the_rule():
+    x = tl.tensor([0.0, 1.0], np.float64, requires_grad=True)
+    (g,) = tl.autograd.grad((abs(x) ** 1.5).sum(), x, create_graph=True)
+    with pytest.raises(AnomalyError, match="power"), verify.detect_anomaly():
+        tl.autograd.grad(g.sum(), x)
 
 
 def test_training_under_anomaly_detection_gives_the_same_numbers():

@@ -10,11 +10,12 @@
     ├── DataError         (ValueError)        a table that cannot be trained on
     ├── DivergenceError   (ArithmeticError)   a training whose loss left the finite numbers
     └── MissingExtra      (ImportError)       an optional package that is not installed
+    GradWarning           (UserWarning)       a training step that runs, and is probably not what is meant
 
 An exception that NumPy raises inside an op keeps its type and gains a note (`BaseException.add_note`) with op and line.
 """
 
-__all__ = ["AnomalyError", "DataError", "DivergenceError", "DtypeError", "GradError", "GradcheckError", "MissingExtra", "ShapeError",
+__all__ = ["AnomalyError", "DataError", "DivergenceError", "DtypeError", "GradError", "GradWarning", "GradcheckError", "MissingExtra", "ShapeError",
            "StateError", "TinygradError"]
 
 
@@ -32,6 +33,10 @@ class DtypeError(TinygradError, TypeError):
 
 class GradError(TinygradError, RuntimeError):
     """A backward pass that cannot be run, or whose result would be wrong."""
+
+
+class GradWarning(UserWarning):
+    """A step that runs and is probably not what is meant: a step with a gradient that was used before; a softmax taken twice."""
 
 
 class GradcheckError(TinygradError, AssertionError):

@@ -14,6 +14,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from .guard import lifted
 from .modes import CAPTURE, here
 from .op import Op
 from .record import Node, Variable, birth, handle
@@ -22,7 +23,8 @@ __all__ = ["Call", "Tape", "capture", "live", "write_op"]
 
 
 def _copy_into(target: Any, value: Any) -> Any:
-    target[...] = value
+    with lifted([target]):
+        target[...] = value
     return target
 
 

@@ -3,26 +3,31 @@
 One small object per thread; `no_grad`, `enable_grad` and `capture` are the only writers, and each puts back what it found.
 """
 
+import contextlib
+import sys
 import threading
 from contextlib import ContextDecorator
 from typing import Any
 
-from .origin import Scope
+from .origin import Cut, Scope, where
 
-__all__ = ["ANOMALY", "CAPTURE", "RECORD", "Thread", "enable_grad", "here", "is_grad_enabled", "no_grad"]
+__all__ = ["ANOMALY", "CAPTURE", "GUARD", "RECORD", "Thread", "enable_grad", "here", "is_grad_enabled", "no_grad"]
 
-RECORD, CAPTURE, ANOMALY = 1, 2, 4  # bits of Thread.mode
+RECORD, CAPTURE, ANOMALY, GUARD = 1, 2, 4, 8  # bits of Thread.mode
 
 
 class Thread:
     """The state of one thread. A plain object, so that who needs more than one of its parts asks `here` once."""
 
-    __slots__ = ("mode", "scope", "tape")
+    __slots__ = ("mode", "scope", "tape", "guard", "cut", "quiet")
 
     def __init__(self) -> None:
         self.mode: int = RECORD
         self.scope: Scope | None = None  # the innermost module call
         self.tape: Any = None  # the Tape that is captured to, while mode has CAPTURE
+        self.quiet = False  # GradWarnings are left out
+        self.cut: Cut | None = None  # the no_grad block that it is in
+        self.guard: Any = None  # who protects what nodes save, while mode has GUARD
 
 
 class _Here(threading.local):
@@ -39,15 +44,23 @@ class _Mode(ContextDecorator):
     recording: bool
 
     def __init__(self) -> None:
-        self._before: list[int] = []
+        self._before: list[tuple[int, Cut | None]] = []
 
     def __enter__(self) -> None:
         thread = here.thread
-        self._before.append(thread.mode)
-        thread.mode = thread.mode | RECORD if self.recording else thread.mode & ~RECORD
+        self._before.append((thread.mode, thread.cut))
+        if self.recording:
+            thread.mode |= RECORD
+        else:
+            if thread.mode & RECORD:  # the outermost of several is the one to blame
+                frame = sys._getframe(1)
+                if frame.f_code.co_filename == contextlib.__file__ and frame.f_back is not None:  # as a decorator: who called the function
+                    frame = frame.f_back
+                thread.cut = Cut("it was computed under no_grad(), entered", *where(frame, thread.scope))
+            thread.mode &= ~RECORD
 
     def __exit__(self, *error: object) -> None:
-        here.thread.mode = self._before.pop()
+        here.thread.mode, here.thread.cut = self._before.pop()
 
     def _recreate_cm(self) -> "_Mode":  # as a decorator: each call, and so each thread, has a stack of its own
         return type(self)()

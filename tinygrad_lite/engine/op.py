@@ -15,8 +15,8 @@ from numpy import ndarray
 
 from ..errors import DtypeError
 from .finite import check_forward
-from .modes import ANOMALY, CAPTURE, RECORD, here
-from .origin import describe, module_path, where
+from .modes import ANOMALY, CAPTURE, GUARD, RECORD, here
+from .origin import Cut, describe, module_path, where
 from .record import Node, Variable, birth, handle, made_by
 
 __all__ = ["Op", "Rule"]
@@ -99,7 +99,7 @@ class Op:
                 check_forward(self, args, params, arrays, y)
             requires_grad = requires_grad and self.differentiable and mode & RECORD != 0
             if not (requires_grad or mode & CAPTURE):
-                return tuple([handle(tensor.face, part) for part in y]) if type(y) is tuple else handle(tensor.face, y)
+                return self._unrecorded(tensor.face, args, y, thread.cut if not mode & RECORD else None)
         scope = thread.scope
         code, lasti = (scope.code, scope.lasti) if scope is not None and scope.inside else where(getframe(1), scope)
         node = Node(self, args + tuple(arrays), params, y, birth(), code, lasti, scope)
@@ -108,9 +108,22 @@ class Op:
             result: Any = tuple([handle(tensor.face, part, requires_grad, made, i) for i, part in enumerate(y)])
         else:
             result = handle(tensor.face, y, requires_grad, made)
-        if mode != RECORD and mode & CAPTURE:
-            thread.tape.add(node, result)
+        if mode != RECORD:
+            if mode & CAPTURE:
+                thread.tape.add(node, result)
+            if mode & GUARD and requires_grad:
+                thread.guard.protect(node)
         return result
+
+    def _unrecorded(self, face: type, args: tuple[Any, ...], y: Any, cut: Cut | None) -> Any:
+        """Results without a graph, and why they have none, if that is known."""
+        if cut is None:
+            cut = next((x.cut for x in args if isinstance(x, Variable) and hasattr(x, "cut")), None)
+        results = [handle(face, part) for part in (y if type(y) is tuple else (y,))]
+        if cut is not None:
+            for result in results:
+                result.cut = cut
+        return tuple(results) if type(y) is tuple else results[0]
 
     def draw(self, face: type, *args: Any, **params: Any) -> Any:
         """A Tensor from an op that has no Tensor among its inputs, such as a random draw; a capture sees it too."""
@@ -128,6 +141,8 @@ class Op:
         result = results if type(y) is tuple else results[0]
         if thread.mode & CAPTURE:
             thread.tape.add(node, result)
+        if thread.mode & GUARD and requires_grad:
+            thread.guard.protect(node)
         return result
 
     def _bind(self, args: tuple[Any, ...], params: dict[str, Any]) -> tuple[tuple[Any, ...], dict[str, Any]]:

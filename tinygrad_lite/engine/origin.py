@@ -8,9 +8,9 @@ import linecache
 import os
 from collections.abc import Iterable
 from types import CodeType, FrameType
-from typing import Any
+from typing import Any, NamedTuple
 
-__all__ = ["Scope", "describe", "module_path", "parameter_paths", "source_line", "where"]
+__all__ = ["Cut", "Scope", "describe", "module_path", "parameter_paths", "source_line", "where"]
 
 _PACKAGE = os.path.dirname(os.path.dirname(os.path.abspath(__file__))) + os.sep
 
@@ -38,6 +38,17 @@ class Scope:
         self.code = code  # the user's line that called it, or called the module around it
         self.lasti = lasti
         self.inside = inside  # its forward is this package's code, so `code` is the user's line for all that it calls
+
+
+class Cut(NamedTuple):
+    """Why a Tensor has no graph, for the error that says so: what was done, and the user's code that did it."""
+
+    deed: str
+    code: CodeType
+    lasti: int
+
+    def __str__(self) -> str:
+        return f"{self.deed} at {describe(self.code, self.lasti)}"
 
 
 def where(frame: FrameType, scope: Scope | None) -> tuple[CodeType, int]:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
-from .origin import Scope, describe, module_path
+from .origin import Cut, Scope, describe, module_path
 
 if TYPE_CHECKING:
     from .op import Op
@@ -23,16 +23,17 @@ birth = itertools.count(1).__next__  # one clock for all: the order of nodes, an
 class Variable:
     """An array with its place in the graph. `Tensor` (floor 3) gives it operators, methods and checked properties."""
 
-    __slots__ = ("_data", "_grad", "_requires_grad", "node", "index", "name", "hooks", "__weakref__")
+    __slots__ = ("_data", "_grad", "_requires_grad", "node", "index", "name", "hooks", "cut", "__weakref__")
     face: ClassVar[type]  # the class that results get: Tensor, also where the input is a Parameter
 
     _data: Any  # the array: NumPy's, or one that speaks NumPy's protocols
     _grad: Any  # Tensor of the same shape and dtype, or None
     _requires_grad: bool
     node: "Node | None"  # the call that made it; None: a leaf
-    index: int  # which of the node's outputs
+    index: int  # which of the node's outputs; of a leaf's gradient: when it was complete
     name: str | None
     hooks: list[Any] | None  # of a leaf; those of a result live on its node
+    cut: Cut  # why it has no graph; unset where there is nothing to say, so that making a Tensor costs nothing more
 
 
 class Node:

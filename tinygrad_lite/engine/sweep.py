@@ -15,7 +15,7 @@ from numpy import ndarray
 
 from ..errors import ShapeError
 from .checks import check_unchanged, dropped, named
-from .finite import check_backward
+from .finite import Watch
 from .modes import ANOMALY, CAPTURE, RECORD, here
 from .origin import where
 from .record import Node, Variable, handle
@@ -54,7 +54,8 @@ def sweep(roots: Sequence[Variable], seeds: Sequence[Any], create_graph: bool = 
     pending: dict[Node, Any] = {}  # gradient of a node's output, as far as it has arrived; a list, for several outputs
     leaves: dict[Variable, Any] = {}
     last_write = writes.last
-    watching = mode & ANOMALY or steps is not None
+    watch = Watch(roots, seeds) if mode & ANOMALY else None
+    watching = watch is not None or steps is not None
     if tensors:
         thread.mode = mode | RECORD if create_graph else mode & ~RECORD
     try:
@@ -82,11 +83,17 @@ def sweep(roots: Sequence[Variable], seeds: Sequence[Any], create_graph: bool = 
             if type(y) is tuple and (watching or not op.by_output or node.hooks is not None or (plan is not None and node in plan.results)):
                 g = tuple([_zeros(node, part, tensors) if g_part is None else g_part for g_part, part in zip(g, node.output, strict=True)])
             if node.hooks is not None:
+                before = g
                 g = _run_hooks(node.hooks, _face(node), g)
+                if watch is not None:
+                    watch.hooked(node, before, g)
             if plan is not None:
                 plan.collect(node, g)
-            if steps is not None:
-                steps.append(Step(node, g, []))
+            if watching:
+                if watch is not None:
+                    watch.gathered(node, None, g)
+                if steps is not None:
+                    steps.append(Step(node, g, []))
             rules = op.rules if op.each is None else [partial(op.each, i) for i in range(n)]
             for x, rule in zip(held, rules):  # noqa: B905  the inputs stand first, one for each rule
                 if rule is None or not (isinstance(x, Variable) and x._requires_grad) or (plan is not None and not plan.needs(x)):
@@ -104,8 +111,8 @@ def sweep(roots: Sequence[Variable], seeds: Sequence[Any], create_graph: bool = 
                         raise ShapeError(f"the backward rule of {named(node)} gave {gx.shape} for input {_position(node, x)} of shape {shape}")
                     gx = unbroadcast(gx, shape)
                 if watching:
-                    if mode & ANOMALY:
-                        check_backward(node, _position(node, x), g, gx)
+                    if watch is not None:
+                        watch.sent(node, _position(node, x), x, g, gx)
                     if steps is not None:
                         steps[-1].outgoing.append((x, gx))
                 maker = x.node
@@ -120,6 +127,9 @@ def sweep(roots: Sequence[Variable], seeds: Sequence[Any], create_graph: bool = 
                     heappush(heap, (-maker.birth, maker))
             if dropped_at is not None:
                 node.held, node.output = dropped_at, None
+        if watch is not None:
+            for x, g in leaves.items():
+                watch.gathered(None, x, g)
         if plan is not None:
             leaves = plan.found(leaves)
         return [(x, g if type(g) is ndarray and g.dtype is x._data.dtype and x.hooks is None else _finish(x, g)) for x, g in leaves.items()]

@@ -9,6 +9,7 @@ import weakref
 from types import CodeType
 from typing import Any
 
+from .guard import guarded, lifted
 from .modes import CAPTURE, here
 from .origin import where
 from .record import Variable, birth
@@ -47,7 +48,12 @@ writes = _Writes()
 
 def write(target: Variable, value: Any) -> None:
     """Copy `value` (array, number or Tensor) into the array of `target`; a capture sees it, and so does a later backward pass."""
-    target._data[...] = value._data if isinstance(value, Variable) else value
+    array = value._data if isinstance(value, Variable) else value
+    if guarded:
+        with lifted([target._data]):
+            target._data[...] = array
+    else:
+        target._data[...] = array
     thread = here.thread
     if thread.mode & CAPTURE:
         thread.tape.write(target, value, *where(sys._getframe(1), thread.scope))

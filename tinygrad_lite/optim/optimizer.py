@@ -10,7 +10,7 @@ from typing import Any, cast
 
 import numpy as np
 
-from ..engine import CAPTURE, Variable, enable_grad, handle, here, live, no_grad, stamp, write
+from ..engine import CAPTURE, Variable, enable_grad, guarded, handle, here, lifted, live, mixed, no_grad, stamp, warn_if_mixed, write
 from ..errors import ShapeError, StateError
 
 __all__ = ["Optimizer"]
@@ -73,6 +73,14 @@ class Optimizer:
         if closure is not None:
             with enable_grad():
                 loss = closure()
+        if guarded:
+            with lifted([p._data for group in self.param_groups for p in group["params"]]):
+                self._update()
+        else:
+            self._update()
+        return loss
+
+    def _update(self) -> None:
         capturing = here.thread.mode & CAPTURE
         written: list[Variable] = []
         for group in self.param_groups:
@@ -94,7 +102,9 @@ class Optimizer:
                         written.append(p)
         if written:
             stamp(*written)
-        return loss
+            if mixed:
+                for p in written:
+                    warn_if_mixed(p)
 
     def _with_state(self, group: dict[str, Any], buffers: tuple[str, ...], written: list[Variable]) -> None:
         at_step, n = -1, {}  # the numbers hold for one step count; all parameters of a group are usually at the same one

@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from ..engine import CAPTURE, Step, Variable, enable_grad, handle, here, no_grad, sweep
+from ..engine import CAPTURE, Step, Variable, birth, enable_grad, handle, here, no_grad, note_mixed, sweep
 from ..errors import GradError, ShapeError
 
 __all__ = ["backward", "grad"]
@@ -15,12 +15,17 @@ def backward(root: Variable, gradient: Any = None, create_graph: bool = False, r
              steps: list[Step] | None = None) -> None:
     """Add d<gradient, root>/dleaf to `.grad` of every leaf that requires a gradient. See `Tensor.backward`."""
     flow = sweep([root], [_seed(root, gradient, create_graph)], create_graph, retain_graph, None, steps)
+    now = birth()
     for leaf, g in flow:
         if not isinstance(g, Variable):
-            g = handle(leaf.face, g)
-        if leaf._grad is not None:
+            g = handle(leaf.face, g, False, None, now)
+        old = leaf._grad
+        if old is not None:
             with enable_grad() if create_graph else no_grad():
-                g = leaf._grad + g
+                g = old + g
+            if g.node is None and old.node is None:
+                g.index = now
+                note_mixed(leaf, old, g)
         leaf._grad = g
 
 
@@ -59,8 +64,9 @@ def grad(outputs: Any, inputs: Any, grad_outputs: Any = None, retain_graph: bool
 def _seed(root: Variable, gradient: Any, create_graph: bool) -> Any:
     """dL/droot: an array, or a Tensor where the sweep reads its rules on Tensors."""
     if not root._requires_grad:
+        why = f"  {str(root.cut)[0].upper()}{str(root.cut)[1:]}\n" if hasattr(root, "cut") else ""
         raise GradError("backward() has nowhere to go: this Tensor does not depend on anything that requires a gradient.\n"
-                        "  Make a leaf with requires_grad=True, and compute outside no_grad() and without detach().")
+                        f"{why}  Make a leaf with requires_grad=True, and compute outside no_grad() and without detach().")
     data = root._data
     if gradient is None:
         if data.size != 1:

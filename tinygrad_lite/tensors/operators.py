@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ..engine import Variable, is_grad_enabled, write
+from ..engine import Variable, is_grad_enabled, mixed, warn_if_mixed, write
 from ..errors import GradError
 from ..ops import arithmetic as ar
 from ..ops import arrange, cumulate, indexing, linalg, order, reduce, selection
@@ -136,6 +136,8 @@ class Operators(Variable):
             raise GradError(f"{sign} would change a leaf that requires a gradient while the graph is being recorded.\n"
                             f"  For an update, write it under `with no_grad():`. For a new value, write w = w {sign[0]} ...")
         write(self, result)
+        if mixed:
+            warn_if_mixed(self)
         return self
 
     # ---- indexing and iteration

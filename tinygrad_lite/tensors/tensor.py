@@ -4,16 +4,17 @@ Its slots (`node`, the array, the gradient) come from `engine.Variable`, its ope
 constructor, the checked properties, the gradient, and the ways out to Python and NumPy.
 """
 
+import sys
 import weakref
 from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 
-from ..engine import Removable, Step, Variable, handle, stamp
+from ..engine import Cut, Removable, Step, Variable, handle, here, stamp, where
 from ..errors import GradError, ShapeError
 from ..ops import public
-from . import gradients
+from . import gradients, taken
 from .dtypes import as_array, check_differentiable
 from .operators import Operators
 from .protocols import call_function, call_ufunc
@@ -41,6 +42,9 @@ class Tensor(Operators):
         self.index = 0
         self.name = name
         self.hooks = None
+        cut = data.cut if isinstance(data, Variable) and hasattr(data, "cut") else taken.of(data) if taken.cuts else None
+        if cut is not None:
+            self.cut = cut
 
     # ---- the array
 
@@ -84,6 +88,8 @@ class Tensor(Operators):
 
     def numpy(self) -> Any:
         """The array itself, shared, outside of any graph."""
+        if self.node is not None:
+            taken.note(self._data, Cut("it was made of what .numpy() took out of the graph", *where(sys._getframe(1), here.thread.scope)))
         return self._data
 
     def item(self) -> Any:
@@ -96,7 +102,10 @@ class Tensor(Operators):
 
     def detach(self) -> "Tensor":
         """The same array, shared, as a leaf that requires no gradient."""
-        return handle(self.face, self._data)  # type: ignore[no-any-return]
+        new: Tensor = handle(self.face, self._data)
+        if self._requires_grad:
+            new.cut = Cut("it was cut off by .detach()", *where(sys._getframe(1), here.thread.scope))
+        return new
 
     # ---- the gradient
 

@@ -7,9 +7,10 @@ Shapes, dtypes and class indices are checked before anything is computed.
 import math
 from typing import Any
 
+from ...engine import named, warn_once
 from ...errors import ShapeError
 from ...ops import losses as rows
-from ...ops.activations import log_softmax
+from ...ops.activations import log_softmax, softmax
 from ...ops.arithmetic import abs, clip, equal, greater, square, where_op
 from ...ops.elementary import exp, log, sigmoid, softplus
 from ...ops.reduce import sum
@@ -97,6 +98,11 @@ def cross_entropy(input: Any, target: Any, weight: Any = None, ignore_index: int
     if not 0 <= label_smoothing <= 1:
         raise ValueError(f"{name}: label_smoothing must be from 0 to 1, not {label_smoothing}")
     axis, classes = check_classes(name, input, weight)
+    node = getattr(input, "node", None)
+    if node is not None and node.op is softmax:
+        warn_once("softmax", lambda place: f"cross_entropy takes logits, and has a softmax in it: it got what a softmax made\n"
+                                           f"  at {place}\n  the softmax is {named(node)}\n"
+                                           "  Leave that softmax out: the loss could not fall below that of a sure answer, and learns slowly.")
     if target.shape == input.shape and target.dtype.kind == "f":
         return _cross_entropy_of_probabilities(input, target, weight, reduction, label_smoothing, axis)
     check_target(name, input, target)
