@@ -3,7 +3,8 @@
 from .anomaly import detect_anomaly
 from .audit import Audit, audit
 from .claims import check
-from .differences import Report, Row, compare
 from .gradcheck import check_module, gradcheck, gradgradcheck
+from .recorded import compare
+from .report import Entry, Report, Row
 
-__all__ = ["Audit", "Report", "Row", "audit", "check", "check_module", "compare", "detect_anomaly", "gradcheck", "gradgradcheck"]
+__all__ = ["Audit", "Entry", "Report", "Row", "audit", "check", "check_module", "compare", "detect_anomaly", "gradcheck", "gradgradcheck"]
