@@ -9,7 +9,7 @@ from tinygrad_lite import nn, verify
 from tinygrad_lite.errors import GradcheckError, GradError, ShapeError
 from tinygrad_lite.ops import table
 from tinygrad_lite.verify.complex_step import SMOOTH
-from tinygrad_lite.verify.differences import Line, Tolerance, entry_by_entry
+from tinygrad_lite.verify.differences import Line, Problem, Tolerance, entry_by_entry
 
 rng = np.random.default_rng(5)
 METHODS = {"complex step": np.sin, "differences": lambda x: np.sin(x) + tl.relu(x - 1e3)}  # relu is not analytic; it is 0 here
@@ -308,9 +308,10 @@ def test_a_difference_knows_its_own_error():
     for f, slope in ((np.sin, np.cos), (np.exp, np.exp), (lambda x: x ** 5, lambda x: 5 * x ** 4), (np.tanh, lambda x: 1 - np.tanh(x) ** 2)):
         for scale in (1e-8, 1.0, 1e8):
             x = rng.standard_normal(50)
-            line = [Line(lambda x=x, f=f, s=scale: s * f(x), x, np.zeros(50), (i,)) for i in range(50)]
+            problem = Problem(lambda x=x, f=f, s=scale: s * f(x), x, np.zeros(50))
+            line = [Line(problem, (i,)) for i in range(50)]
             for i, one in enumerate(line):
                 found = one.slope(6e-6, one.at(0.0))
                 assert abs(found.numeric - scale * slope(x[i])) <= found.bound(Tolerance())
     x = np.array([0.5])
-    assert entry_by_entry(lambda: np.sin(x), x, np.cos(x), Tolerance())[0].verdict == "ok"
+    assert entry_by_entry(Problem(lambda: np.sin(x), x, np.cos(x)), Tolerance())[0].verdict == "ok"

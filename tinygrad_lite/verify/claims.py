@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 
 from ..errors import GradcheckError, ShapeError
-from .differences import Tolerance, along_directions, entry_by_entry
+from .differences import Problem, Tolerance, along_directions, entry_by_entry
 from .report import DIFFERENCES, Report, row
 
 __all__ = ["check"]
@@ -45,7 +45,8 @@ def check(fn: Callable[..., Any], grad_fn: Callable[..., Any], *arrays: Any, eps
         if g.shape != x.shape:
             raise ShapeError(f"the gradient for array {i} has shape {g.shape}, the array has {x.shape}")
     for i, (x, g) in enumerate(zip(xs, gradients, strict=True)):
-        entries = along_directions(value, x, g, tolerance, rng, noise) if fast_mode else entry_by_entry(value, x, g, tolerance, noise)
+        problem = Problem(value, x, g, noise=noise)
+        entries = along_directions(problem, tolerance, rng) if fast_mode else entry_by_entry(problem, tolerance)
         rows.append(row(f"array {i}", entries, DIFFERENCES))
     report = Report(tuple(rows), unit="random directions" if fast_mode else "entries")
     if raise_exception and not report:

@@ -12,7 +12,7 @@ import numpy as np
 
 from ..engine import CAPTURE, Variable, capture, here
 from ..ops import table
-from .differences import COMPLEX_STEP, STEP, Line, Tolerance, random_signs, scale_of
+from .differences import COMPLEX_STEP, STEP, Line, Problem, Tolerance, random_signs, scale_of
 
 __all__ = ["SMOOTH", "complex_leaves", "is_analytic"]
 
@@ -50,7 +50,7 @@ def is_analytic(terms: Callable[[], Any], leaves: Mapping[str, Variable], rng: n
         return False
     directions = [random_signs(x._data.shape, rng) * scale_of(x._data) for x in leaves.values()]
     position = np.zeros(1)  # the one number t, so that a Line goes along it
-    line = Line(lambda: _moved(terms, leaves, directions, float(position[0])), position, np.zeros(1), (0,))
+    line = Line(Problem(lambda: _moved(terms, leaves, directions, float(position[0])), position, np.zeros(1)), (0,))
     real = line.slope(STEP, line.at(0.0))
     try:
         with complex_leaves(leaves):

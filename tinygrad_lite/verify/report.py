@@ -28,7 +28,7 @@ class Entry:
     allowed: float
     verdict: str
     method: str = DIFFERENCES
-    slopes: tuple[float, float] | None = None  # at a kink, to the left and to the right
+    slopes: tuple[float, float] | None = None  # where they differ, the one to the left and the one to the right
 
     @property
     def excess(self) -> float:
