@@ -1,4 +1,4 @@
-"""`python -m benchmarks [steps] [chain] [footprint]`: measure, print the tables, write the JSON.
+"""`python -m benchmarks [steps] [chain] [footprint] [mutations]`: measure, print the tables, write the JSON.
 
 Nothing here passes or fails by time: the exit status is 0 unless a contender computes something else than the
 others (1), or the arguments make no sense (2).
@@ -14,14 +14,15 @@ from benchmarks.chain import chains
 from benchmarks.footprint import footprint
 from benchmarks.machine import machine, machine_lines
 from benchmarks.measure import training_steps
-from benchmarks.report import chain_lines, footprint_lines, step_lines
+from benchmarks.mutations import mutations
+from benchmarks.report import chain_lines, footprint_lines, mutation_lines, step_lines
 from benchmarks.steps import Disagreement
 
-PARTS = ("steps", "chain", "footprint")
+PARTS = ("steps", "chain", "footprint", "mutations")
 RESULTS = Path(__file__).resolve().parent / "results"
 
-FULL = {"steps": 60, "chain": [(1_000, 100, 5), (1_000_000, 1, 2)], "footprint": 7}
-QUICK = {"steps": 10, "chain": [(1_000, 30, 1), (100_000, 1, 1)], "footprint": 2}
+FULL = {"steps": 60, "chain": [(1_000, 100, 5), (1_000_000, 1, 2)], "footprint": 7, "mutations": 1}
+QUICK = {"steps": 10, "chain": [(1_000, 30, 1), (100_000, 1, 1)], "footprint": 2, "mutations": 16}
 
 
 def main(argv=None):
@@ -52,6 +53,9 @@ def measured(part, settings):
     if part == "chain":
         found = chains(settings["chain"], say)
         return found, chain_lines(found)
+    if part == "mutations":
+        found = mutations(settings["mutations"], say)
+        return found, mutation_lines(found)
     found = footprint(settings["footprint"], say)
     return found, footprint_lines(found)
 
