@@ -93,6 +93,17 @@ def test_an_infinite_slope_at_the_edge_of_the_domain_cannot_be_told():
     assert verdicts(verify.gradcheck(np.log, np.array([-1.0, 1.0]))) == {"ok": 1, "cannot tell": 1}
 
 
+def test_kinks_that_cancel_in_the_values_are_told_from_wrong_rules():
+    """max(x, min(x, x / 2)) is bent at 0 in both parts; by their conventions its gradient there is 0.875, its slope 1 on both sides."""
+    report = verify.gradcheck(lambda x: tl.maximum(x, tl.minimum(x, x * 0.5)), np.array([0.0, 1.0]))
+    assert verdicts(report) == {"ok": 1, "kink": 1}
+    odd = tl.Op("odd", np.sin, lambda g, y, x: g * np.where(x == 0, 0.5, np.cos(x)))  # wrong at the one point 0, where nothing is bent
+    for x in (np.zeros(2), np.array([0.0, 1.0])):
+        report = verify.gradcheck(lambda x: odd(x) + tl.relu(x - 5), x, raise_exception=False)
+        assert report.counts["wrong"] == (x == 0).sum()
+        assert report.causes[0].startswith("odd at")
+
+
 def test_gradients_that_are_0_agree():
     assert verdicts(verify.gradcheck(lambda x, z: x * x + 0 * z, [np.zeros(2), np.ones(2)])) == {"ok": 4}
     assert verdicts(verify.gradcheck(lambda x: x.max(), np.array([1.0, 2.0, 3.0]))) == {"ok": 3}

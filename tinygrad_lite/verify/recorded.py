@@ -11,12 +11,12 @@ from typing import Any
 
 import numpy as np
 
-from ..engine import Step, Variable, named, newest_first, no_grad, sweep
+from ..engine import Step, Variable, no_grad, sweep
 from ..errors import DtypeError, GradError
-from .audit import audit
 from .complex_step import complex_leaves, is_analytic
-from .differences import EPS, TELLING, Problem, Tolerance, along_directions, entry_by_entry, random_signs, scale_of
-from .report import COMPLEX, DIFFERENCES, KINK, OK, UNKNOWN, WRONG, Entry, Report, Row, row
+from .differences import EPS, Problem, Tolerance, along_directions, entry_by_entry, random_signs
+from .explain import explained
+from .report import COMPLEX, DIFFERENCES, UNKNOWN, Entry, Report, row
 
 __all__ = ["compare", "float_outputs"]
 
@@ -65,35 +65,13 @@ def compare(outputs: Callable[[], Any], leaves: Mapping[str, Variable], *, eps: 
     report = Report(tuple(rows), notes, unit="random directions" if fast_mode else "entries")
     if report:
         return report
-    found = audit(roots)
-    if found.wrong:
-        return replace(report, causes=tuple([f"{named(edge.node)}, input {edge.position}" for edge in found.wrong]))
 
     def nearby(x: Variable) -> list[Entry]:
         y = float_outputs(outputs())
         g = dict(sweep(y, cotangents, targets=[x])).get(x, np.zeros(x._data.shape))
         return entry_by_entry(Problem(terms, x._data, g, noise=noise), tolerance)
 
-    report = replace(report, rows=tuple([_kinks_that_cancel(r, leaves[r.name], nearby, rng) if r.wrong else r for r in report.rows]))
-    return report if report else _explained(report, leaves, roots)
-
-
-def _kinks_that_cancel(found: Row, x: Variable, nearby: Callable[[Variable], list[Entry]], rng: np.random.Generator) -> Row:
-    """max(x, min(x, x / 2)) at 0 is bent in both parts and not in the sum, and what the parts say by convention is not its slope. Where no rule
-    is wrong by itself, and close by the gradient is right on every side that is tried, it is such a place."""
-    kept = x._data.copy()
-    suspects = {entry.index for entry in found.findings if entry.verdict == WRONG and entry.slopes is None
-                and TELLING * abs(entry.numeric) < abs(entry.analytic - entry.numeric) < np.inf}
-    try:
-        for _ in range(3):
-            x._data[...] = kept + 1e-4 * scale_of(kept) * random_signs(kept.shape, rng)
-            suspects -= {entry.index for entry in nearby(x) if entry.verdict != OK}
-    finally:
-        x._data[...] = kept
-    entries = [replace(entry, verdict=KINK, slopes=(entry.numeric, entry.numeric)) if entry.verdict == WRONG and entry.index in suspects else entry
-               for entry in found.findings]
-    cleared = sum([after.verdict != before.verdict for after, before in zip(entries, found.findings, strict=True)])
-    return replace(found, wrong=found.wrong - cleared, kinks=found.kinks + cleared, findings=tuple(entries))
+    return explained(report, leaves, roots, nearby, rng)
 
 
 def _terms(results: Sequence[Variable], cotangents: Sequence[Any], finite: Sequence[Any]) -> Any:
@@ -122,13 +100,6 @@ def _without_proof(entries: Sequence[Entry]) -> list[Entry]:
             for entry in entries]
 
 
-def _explained(report: Report, leaves: Mapping[str, Variable], roots: Sequence[Variable]) -> Report:
-    """No rule is wrong by itself: which calls take the inputs whose gradient is?"""
-    rows = [replace(r, used=_users(leaves[r.name], roots)) if r.wrong else r for r in report.rows]
-    note = ("no op's rule is wrong by itself: look for a value that left the graph (detach(), .numpy(), .data, no_grad)")
-    return replace(report, rows=tuple(rows), notes=(*report.notes, note))
-
-
 def float_outputs(result: Any) -> Sequence[Variable]:
     """The Tensors of a function's result that have gradients: floats, and what the complex step makes of them."""
     found = [r for r in (result if isinstance(result, tuple | list) else [result]) if isinstance(r, Variable) and r._data.dtype.kind in "fc"]
@@ -142,8 +113,3 @@ def _check_deterministic(first: Any, second: Any, nondet_tol: float) -> None:
     if not apart <= nondet_tol:
         raise GradError(f"the function gives different values for the same inputs, up to {apart:.1e} apart: it cannot be checked.\n"
                         "  A random draw, such as dropout in training, or a state that it changes? Call eval() first, or seed inside it.")
-
-
-def _users(x: Variable, roots: Sequence[Variable]) -> tuple[str, ...]:
-    """The calls that take x, oldest first, each with the user's line."""
-    return tuple([named(node) for node in reversed(newest_first(roots)) if any(other is x for other in node.inputs)][:3])
