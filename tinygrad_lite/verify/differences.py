@@ -81,8 +81,13 @@ def along_directions(problem: Problem, tolerance: Tolerance, rng: np.random.Gene
     """
     shape = problem.claimed.shape
     lines = [Line(problem, None, random_signs(shape, rng)) for _ in range(DIRECTIONS)] if problem.claimed.size else []
-    return [_culprit(line, tolerance, complex_step) or entry if entry.verdict == WRONG else entry
-            for line, entry in zip(lines, _judged(lines, tolerance, complex_step), strict=True)]
+    entries = _judged(lines, tolerance, complex_step)
+    for k, entry in enumerate(entries):
+        if entry.verdict == WRONG:
+            entries[k] = _culprit(lines[k], tolerance, complex_step) or entry
+            if entries[k].verdict == WRONG:  # one culprit is enough; a kink in its place says nothing about the other directions
+                break
+    return entries
 
 
 def random_signs(shape: tuple[int, ...], rng: np.random.Generator) -> Any:
@@ -229,10 +234,14 @@ def _culprit(line: Line, tolerance: Tolerance, complex_step: bool) -> Entry | No
     entry alone is neither wrong nor at a kink."""
     shape, chosen = line.problem.claimed.shape, np.arange(line.problem.claimed.size)
 
+    middle, h = line.problem.terms(), scale_of(line.array)
+
     def excess(half: Any) -> float:
         u = np.zeros(line.problem.claimed.size)
         u[half] = line.u.reshape(-1)[half]
-        return _judged([Line(line.problem, None, u.reshape(shape))], tolerance, complex_step)[0].excess
+        part = Line(line.problem, None, u.reshape(shape))
+        slope = part.complex_slope(COMPLEX_STEP * h, middle) if complex_step else part.slope(h * (tolerance.eps or STEP), middle)
+        return _entry(part, slope, WRONG, tolerance).excess
 
     while len(chosen) > 1:
         chosen = max(np.array_split(chosen, 2), key=excess)

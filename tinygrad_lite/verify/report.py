@@ -71,7 +71,7 @@ def row(name: str, entries: list[Entry], method: str) -> Row:
     if not entries:
         return Row(name, 0, 0, (), 0.0, 0.0, 0.0, 0.0, method=method)
     count = Counter([entry.verdict for entry in entries])
-    rank = [(entry.verdict == WRONG, entry.verdict == OK, entry.excess) for entry in entries]
+    rank = [(entry.verdict == WRONG, entry.verdict == OK, entry.index is not None, entry.excess) for entry in entries]
     worst = entries[max(range(len(entries)), key=rank.__getitem__)]
     told = [entry for entry in entries if entry.verdict in (OK, WRONG)]
     largest = max([abs(entry.numeric) for entry in told], default=0.0)
