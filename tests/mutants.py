@@ -69,7 +69,10 @@ def _differs(op: Op, bad: Op, xs: list[Any], i: int, params: Any) -> bool:
         ys = one(*xs, **params)
         ys = [y for y in (ys if isinstance(ys, tuple) else (ys,)) if y.dtype.kind == "f"]
         seeds = [np.random.default_rng(3).standard_normal(y.shape) for y in ys]
-        (g,) = tl.autograd.grad(ys, xs[i], seeds, allow_unused=True)
+        try:
+            (g,) = tl.autograd.grad(ys, xs[i], seeds, allow_unused=True)
+        except (ValueError, AttributeError):  # the rule of another input may not fit: a mistake that says so by itself
+            return False
         found.append(np.zeros(xs[i].shape) if g is None else g.data)
     return not np.allclose(*found, rtol=1e-6, atol=1e-9)
 
@@ -88,8 +91,10 @@ def _one_entry(gx: Any) -> Any:
 
 def _wrong_input(op: Op, i: int, g: Any, y: Any, args: Any, params: Any) -> Any:
     """The rule of another input, where there is one of the same shape."""
-    shape = np.shape(args[i])
-    others = [k for k, x in enumerate(args) if k != i and np.shape(x) == shape and (op.each is not None or op.rules[k] is not None)]
+    def fits(k: int, x: Any) -> bool:
+        return k != i and x.shape == args[i].shape and x.dtype.kind in "fc" and (op.each is not None or op.rules[k] is not None)
+
+    others = [k for k, x in enumerate(args) if hasattr(x, "dtype") and fits(k, x)]
     return _rule(op, others[0] if others else i, g, y, args, params)
 
 
