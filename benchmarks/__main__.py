@@ -16,7 +16,8 @@ from benchmarks.footprint import footprint
 from benchmarks.functions import functions
 from benchmarks.machine import machine, machine_lines
 from benchmarks.measure import training_steps
-from benchmarks.report import audit_lines, chain_lines, footprint_lines, function_lines, step_lines
+from benchmarks.mutations import mutations
+from benchmarks.report import audit_lines, chain_lines, footprint_lines, function_lines, mutation_lines, step_lines
 from benchmarks.steps import Disagreement
 
 # part -> (what measures it, its table, how thoroughly: in full, and for a look)
@@ -26,6 +27,7 @@ PARTS = {
     "chain": (chains, chain_lines, [(1_000, 100, 5), (1_000_000, 1, 2)], [(1_000, 30, 1), (100_000, 1, 1)]),
     "footprint": (footprint, footprint_lines, 7, 2),
     "audit": (audit_cost, audit_lines, 25, 5),
+    "mutations": (mutations, mutation_lines, 1, 16),
 }
 RESULTS = Path(__file__).resolve().parent / "results"
 

@@ -1,6 +1,6 @@
 """The tables that `python -m benchmarks` prints. Each function takes one part of the result and returns its lines."""
 
-__all__ = ["audit_lines", "chain_lines", "footprint_lines", "function_lines", "step_lines", "table"]
+__all__ = ["audit_lines", "chain_lines", "footprint_lines", "function_lines", "mutation_lines", "step_lines", "table"]
 
 TITLES = {
     "numpy": "NumPy by hand",
@@ -139,6 +139,35 @@ def audit_lines(results):
         "verify.audit(loss) over forward and backward of the same model (in turn, medians):",
         "",
         *table(["", "nodes", "forward and backward", "audit", "ratio", "verdict"], rows),
+    ]
+
+
+def mutation_lines(result):
+    titles = {
+        "gradcheck": "tinygrad_lite gradcheck",
+        "audit": "audit",
+        "torch": "PyTorch gradcheck",
+        "jax": "JAX check_grads",
+        "autograd": "autograd check_grads",
+    }
+    names = [name for name in titles if name not in result["missing"]]
+
+    def half(is_wrong):
+        kinds = [kind for kind in result["kinds"] if kind["wrong"] is is_wrong]
+        rows = [[kind["kind"], str(kind["trials"]), *(str(kind["accused"][name]) for name in names)] for kind in kinds]
+        total = [sum(kind["trials"] for kind in kinds), *(sum(kind["accused"][name] for kind in kinds) for name in names)]
+        return [*rows, ["all", *(str(n) for n in total)]]
+
+    head = ["", "functions", *(titles[name] for name in names)]
+    return [
+        "Wrong gradients that were caught:",
+        "",
+        *table(head, half(True)),
+        "",
+        "Right gradients that were accused:",
+        "",
+        *table(head, half(False)),
+        *(f"- {titles[name]}: {reason}" for name, reason in result["missing"].items()),
     ]
 
 

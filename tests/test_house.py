@@ -14,7 +14,7 @@ import tinygrad_lite
 ROOT = Path(tinygrad_lite.__file__).parent
 # A module imports only from floors below its own, or from its own room. ARCHITECTURE.md draws it.
 FLOOR = {"errors": 0, "engine": 1, "data": 1, "ops": 2, "tensors": 3, "nn": 4, "optim": 5, "verify": 5, "func": 5, "viz": 5, "train": 6,
-         "autograd": 6, "coverage": 6, "linalg": 6, "utils": 6, "__init__": 6, "__main__": 7}
+         "autograd": 6, "coverage": 6, "linalg": 6, "utils": 6, "api": 6, "__init__": 6, "pytest_plugin": 7, "__main__": 7}
 FILES = sorted(ROOT.rglob("*.py"))
 
 
@@ -98,13 +98,31 @@ def loaded(code: str) -> set[str]:
     return {name.split(".")[0] for name in out.stdout.split()}
 
 
-def test_import_loads_numpy_and_nothing_else_from_outside():
-    new = loaded("import tinygrad_lite") - loaded("import numpy") - set(sys.stdlib_module_names)
-    assert new == {"tinygrad_lite"}  # not numpy.random either, whose 11 ms NumPy itself puts off
-    rooms = subprocess.run([sys.executable, "-c", "import tinygrad_lite, sys; print(*[m for m in sys.modules if m.startswith('tinygrad_lite.')])"],
-                           capture_output=True, text=True, check=True).stdout
-    early = {"verify", "viz", "train", "data", "autograd", "func"} & {name.split(".")[1] for name in rooms.split()}
+def test_import_alone_loads_nothing_and_the_first_name_numpy_and_nothing_else_from_outside():
+    own = {"tinygrad_lite"}
+    assert loaded("import tinygrad_lite; tinygrad_lite.__version__") - loaded("import importlib, typing") - set(sys.stdlib_module_names) == own
+    new = loaded("import tinygrad_lite; tinygrad_lite.Tensor") - loaded("import numpy") - set(sys.stdlib_module_names)
+    assert new == own  # not numpy.random either, whose 11 ms NumPy itself puts off
+    program = "import tinygrad_lite, sys; tinygrad_lite.Tensor; print(*[m for m in sys.modules if m.startswith('tinygrad_lite.')])"
+    rooms = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True).stdout
+    early = {"verify", "viz", "train", "data", "autograd", "func", "pytest_plugin"} & {name.split(".")[1] for name in rooms.split()}
     assert not early, "these rooms are imported when asked for"
+
+
+@pytest.mark.parametrize("first", [
+    "import tinygrad_lite.nn; assert tinygrad_lite.nn.Linear(2, 3) and tinygrad_lite.tensor",
+    "from tinygrad_lite import *; assert Tensor and verify.gradcheck and exp",
+    "from tinygrad_lite import errors, engine, nn, ops, verify",  # files of the package, before anything else was asked for
+    "import tinygrad_lite as tl; assert 'Tensor' in dir(tl) and 'viz' in dir(tl)",
+    "import tinygrad_lite.api; import tinygrad_lite as tl; assert tl.Tensor is tinygrad_lite.api.Tensor",
+    "import tinygrad_lite as tl, pickle; assert pickle.loads(pickle.dumps(tl.tensor([1.0]))).item() == 1",
+    "import tinygrad_lite as tl; tl.Tensor; assert 'Tensor' in vars(tl) and 'exp' in vars(tl)",
+    "import tinygrad_lite as tl, sys; assert not hasattr(tl, '__wrapped__') and not hasattr(tl, '__path_hooks__') and 'numpy' not in sys.modules",
+    "import tinygrad_lite as tl, concurrent.futures as c\n"
+    "with c.ThreadPoolExecutor(16) as pool: assert all(pool.map(lambda k: tl.tensor([k]).item() == k and tl.verify.gradcheck, range(64)))"])
+def test_whatever_is_asked_for_first_is_there(first):
+    done = subprocess.run([sys.executable, "-W", "error", "-c", first], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
 
 
 def test_rooms_come_when_asked_for():
@@ -112,3 +130,5 @@ def test_rooms_come_when_asked_for():
     assert tinygrad_lite.autograd.grad
     with pytest.raises(AttributeError, match="no attribute 'compile_me'"):
         tinygrad_lite.compile_me  # noqa: B018
+    with pytest.raises(ImportError, match="cannot import name 'compile_me'"):
+        from tinygrad_lite import compile_me  # noqa: F401

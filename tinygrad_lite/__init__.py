@@ -5,54 +5,45 @@ optimizers in `optim`; `verify` holds gradients against finite differences, `viz
 here under their own names too.
 """
 
-import importlib
+# Importing the package loads nothing, not even NumPy: pytest imports it in every project of an environment, for the sake of one fixture.
+# The first public name that is asked for brings all of `api`, and from then on each is an ordinary attribute.
+
 from typing import TYPE_CHECKING, Any
 
-from . import nn, ops, optim
-from .engine import Op, enable_grad, is_grad_enabled, no_grad
-from .errors import TinygradError
-from .ops import names
-from .ops.names import *  # noqa: F403
-from .tensors import (
-    Tensor,
-    arange,
-    eye,
-    from_numpy,
-    full,
-    get_default_dtype,
-    linspace,
-    manual_seed,
-    ones,
-    rand,
-    randn,
-    set_default_dtype,
-    tensor,
-    zeros,
-)
-
 if TYPE_CHECKING:
-    from . import autograd, coverage, data, func, linalg, train, utils, verify, viz
-    from .viz import profile
+    from . import autograd as autograd
+    from . import coverage as coverage
+    from . import data as data
+    from . import func as func
+    from . import linalg as linalg
+    from . import train as train
+    from . import utils as utils
+    from . import verify as verify
+    from . import viz as viz
+    from .api import *  # noqa: F403
+    from .viz import profile as profile
 
 __version__ = "0.1.0"
 
-__all__ = ["Op", "Tensor", "TinygradError", "arange", "autograd", "coverage", "data", "enable_grad", "eye", "from_numpy", "full", "func",
-           "get_default_dtype", "is_grad_enabled", "linalg", "linspace", "manual_seed", "nn", "no_grad", "ones", "ops", "optim", "profile",
-           "rand", "randn", "set_default_dtype", "tensor", "train", "utils", "verify", "viz", "zeros"]
-__all__ += names.__all__
-
-del names
-
-_ROOMS = {"autograd", "coverage", "data", "func", "linalg", "train", "utils", "verify", "viz"}  # imported when first asked for
+_ROOMS = ("autograd", "coverage", "data", "func", "linalg", "train", "utils", "verify", "viz")  # each is imported when it is asked for
+_FUNCTIONS = {"profile": "viz"}  # and so is a function of one
 
 
 def __getattr__(name: str) -> Any:
+    from importlib import import_module
+
     if name in _ROOMS:
-        return importlib.import_module(f"{__name__}.{name}")
-    if name == "profile":
-        return importlib.import_module(f"{__name__}.viz").profile
+        return import_module(f"{__name__}.{name}")
+    if name in _FUNCTIONS:
+        return getattr(import_module(f"{__name__}.{_FUNCTIONS[name]}"), name)
+    if name == "__all__" or not name.startswith("__"):  # the import system and inspect ask for many dunder names
+        gathered = import_module(f"{__name__}.api")
+        public = gathered.__all__  # AttributeError while `api` itself is being imported: then `name` is one of its files
+        globals().update({each: getattr(gathered, each) for each in public}, __all__=[*public, *_ROOMS, *_FUNCTIONS])
+        if name in globals():
+            return globals()[name]
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
 
 def __dir__() -> list[str]:
-    return __all__ + ["__version__"]
+    return [*__getattr__("__all__"), "__version__"]

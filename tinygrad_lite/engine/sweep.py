@@ -80,20 +80,23 @@ def sweep(roots: Sequence[Variable], seeds: Sequence[Any], create_graph: bool = 
                 y = _handles(node)
             else:
                 args = held[n:]
+            shown = g  # what others are told: with zeros for an output that nothing used
             if type(y) is tuple and (watching or not op.by_output or node.hooks is not None or (plan is not None and node in plan.results)):
-                g = tuple([_zeros(node, part, tensors) if g_part is None else g_part for g_part, part in zip(g, node.output, strict=True)])
+                shown = tuple([_zeros(node, part, tensors) if g_part is None else g_part for g_part, part in zip(g, node.output, strict=True)])
+                if not op.by_output or node.hooks is not None:
+                    g = shown
             if node.hooks is not None:
                 before = g
-                g = _run_hooks(node.hooks, _face(node), g)
+                shown = g = _run_hooks(node.hooks, _face(node), g)
                 if watch is not None:
                     watch.hooked(node, before, g)
             if plan is not None:
-                plan.collect(node, g)
+                plan.collect(node, shown)
             if watching:
                 if watch is not None:
-                    watch.gathered(node, None, g)
+                    watch.gathered(node, None, shown)
                 if steps is not None:
-                    steps.append(Step(node, g, []))
+                    steps.append(Step(node, shown, []))
             rules = op.rules if op.each is None else [partial(op.each, i) for i in range(n)]
             for x, rule in zip(held, rules):  # noqa: B905  the inputs stand first, one for each rule
                 if rule is None or not (isinstance(x, Variable) and x._requires_grad) or (plan is not None and not plan.needs(x)):
@@ -112,7 +115,7 @@ def sweep(roots: Sequence[Variable], seeds: Sequence[Any], create_graph: bool = 
                     gx = unbroadcast(gx, shape)
                 if watching:
                     if watch is not None:
-                        watch.sent(node, _position(node, x), x, g, gx)
+                        watch.sent(node, _position(node, x), x, shown, gx)
                     if steps is not None:
                         steps[-1].outgoing.append((x, gx))
                 maker = x.node

@@ -75,12 +75,12 @@ class Optimizer:
                 loss = closure()
         if guarded:
             with lifted([p._data for group in self.param_groups for p in group["params"]]):
-                self._update()
+                self._update_all()
         else:
-            self._update()
+            self._update_all()
         return loss
 
-    def _update(self) -> None:
+    def _update_all(self) -> None:
         capturing = here.thread.mode & CAPTURE
         written: list[Variable] = []
         for group in self.param_groups:

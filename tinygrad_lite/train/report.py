@@ -162,12 +162,12 @@ def _weights(outcome: Outcome) -> list[str]:
 def _verdict(outcome: Outcome) -> str:
     if outcome.gradients is None:
         return "not checked: each parameter costs two forward passes, and this model has too many"
-    rows = outcome.gradients.rows
-    entries, wrong = sum(row.entries for row in rows), sum(row.wrong for row in rows)
-    found = f"all {entries} agree with" if outcome.gradients else f"{wrong} of {entries} differ from"
-    kink = "; relu near 0 can be the reason" if wrong and outcome.trained.activation == "relu" else ""
-    return (f"of the trained model: {found} finite differences, "
-            f"largest relative error {outcome.gradients.max_relative_error:.1e}{kink}")
+    counts = outcome.gradients.counts
+    entries, ok, wrong = sum(counts.values()), counts["ok"], counts["wrong"]
+    found = f"{wrong} of {entries} differ from" if wrong else f"all {entries} agree with" if ok == entries else f"{ok} of {entries} agree with"
+    rest = [f"{counts[verdict]} {words}, " for verdict, words in (("kink", "at a kink"), ("cannot tell", "could not be told")) if counts[verdict]]
+    return (f"of the trained model: {found} finite differences, {''.join(rest)}"
+            f"largest relative error {outcome.gradients.max_relative_error:.1e}")
 
 
 def _entry(name: str, text: str) -> Iterable[str]:

@@ -115,15 +115,16 @@ def _start(step: Recorded) -> Iterator[Finding]:
         if node.op.name == "cross_entropy" and node.params.get("reduction") == "mean":
             classes = node.arrays[0].shape[1]
             chance, says = math.log(classes), f"guessing among {classes} classes gives ln {classes}"
-            value, remedy = float(node.output), "Start with smaller weights in the last layer: logits near 0 guess; large ones are sure, and wrong."
+            loss = value = float(node.output[0])  # the softmax is its second output
+            remedy = "Start with smaller weights in the last layer: logits near 0 guess; large ones are sure, and wrong."
         elif node.op.name == "mse_loss":
             chance, says = float(np.var(node.arrays[1])), "always answering the mean of the target gives its variance,"
-            value = 0.1 * float(node.output)
+            loss, value = float(node.output), 0.1 * float(node.output)
             remedy = "Scale the target (and the inputs) to mean 0 and deviation 1, or start the last bias at the mean of the target."
         else:
             continue
         if value > 1.5 * chance > 0:
-            yield Finding("loss at the start", f"the loss is {float(node.output):.4g}; {says} {chance:.4g}", at(node), remedy)
+            yield Finding("loss at the start", f"the loss is {loss:.4g}; {says} {chance:.4g}", at(node), remedy)
 
 
 def _dead_units(step: Recorded) -> Iterator[Finding]:
