@@ -4,6 +4,7 @@
     ├── ShapeError        (ValueError)        shapes that do not go together
     ├── DtypeError        (TypeError)         a dtype that cannot do what is asked: an integer gradient
     ├── GradError         (RuntimeError)      a backward pass that cannot be run, or would be wrong
+    ├── CompileError      (RuntimeError)      a function that cannot be replayed as it was captured
     ├── GradcheckError    (AssertionError)    a gradient that differs from its finite difference
     ├── AnomalyError      (ArithmeticError)   the first nan or infinity, under detect_anomaly
     ├── StateError        (KeyError)          a state_dict that does not fit its module or optimizer
@@ -15,7 +16,8 @@
 An exception that NumPy raises inside an op keeps its type and gains a note (`BaseException.add_note`) with op and line.
 """
 
-__all__ = ["AnomalyError", "DataError", "DivergenceError", "DtypeError", "GradError", "GradWarning", "GradcheckError", "MissingExtra", "ShapeError",
+__all__ = ["AnomalyError", "CompileError", "DataError", "DivergenceError", "DtypeError", "GradError", "GradWarning", "GradcheckError", "MissingExtra",
+           "ShapeError",
            "StateError", "TinygradError"]
 
 
@@ -33,6 +35,10 @@ class DtypeError(TinygradError, TypeError):
 
 class GradError(TinygradError, RuntimeError):
     """A backward pass that cannot be run, or whose result would be wrong."""
+
+
+class CompileError(TinygradError, RuntimeError):
+    """A function that cannot be replayed as it was captured: the message names the line, and what to do."""
 
 
 class GradWarning(UserWarning):

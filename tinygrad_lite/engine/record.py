@@ -15,9 +15,11 @@ from .origin import Cut, Scope, describe, module_path
 if TYPE_CHECKING:
     from .op import Op
 
-__all__ = ["Node", "Removable", "Variable", "birth", "handle", "made_by", "on_numpy"]
+__all__ = ["LENT", "Node", "Removable", "Variable", "birth", "handle", "made_by", "on_numpy"]
 
 birth = itertools.count(1).__next__  # one clock for all: the order of nodes, and of writes among them
+
+LENT = -1  # index of a gradient whose array belongs to a compiled program; who asks for it gets a copy
 
 
 class Variable:

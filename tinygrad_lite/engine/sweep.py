@@ -227,7 +227,12 @@ def unbroadcast(g: Any, shape: tuple[int, ...]) -> Any:
 def _zeros(node: Node, part: Any, tensors: bool) -> Any:
     """The gradient of an output that nothing used."""
     zeros = np.zeros_like(part)
-    return handle(_face(node), zeros) if tensors else zeros
+    if not tensors:
+        return zeros
+    g = handle(_face(node), zeros)
+    if here.thread.mode & CAPTURE:
+        here.thread.tape.constant(g)
+    return g
 
 
 def _position(node: Node, x: Variable) -> int:

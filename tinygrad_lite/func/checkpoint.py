@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from ..engine import Op, Variable, enable_grad, handle, is_grad_enabled, newest_first, sweep
+from ..engine import CAPTURE, Op, Variable, enable_grad, handle, here, is_grad_enabled, newest_first, sweep
 from ..tensors import Tensor, default_generator
 
 __all__ = ["checkpoint"]
@@ -17,7 +17,7 @@ def checkpoint(function: Callable[..., Any], *args: Any) -> Any:
     function returns one Tensor. Tensors that it uses without being given them, such as the parameters of a layer, get their gradients too.
     Draws are repeated from the default generator; a generator of the function's own must be made inside it. Differentiates to any order.
     """
-    if not is_grad_enabled():
+    if not is_grad_enabled() or here.thread.mode & CAPTURE:  # a captured program plans its memory by itself
         return function(*args)
     state = default_generator().bit_generator.state
     inner = [handle(Tensor, x._data, x._requires_grad) if isinstance(x, Variable) else x for x in args]

@@ -8,12 +8,12 @@ from typing import Any
 
 import numpy as np
 
-from ..engine import Variable, handle, sweep
+from ..engine import Variable, flatten, handle, sweep
 from ..errors import ShapeError
 from ..ops.shape import stack
 from ..tensors import Tensor
 from .reverse import _Call
-from .trees import flatten, plain
+from .trees import plain
 
 __all__ = ["jacfwd", "jvp", "linearize"]
 

@@ -9,11 +9,11 @@ from typing import Any
 
 import numpy as np
 
-from ..engine import Variable, enable_grad, handle, newest_first, sweep
+from ..engine import Variable, enable_grad, flatten, handle, newest_first, sweep
 from ..errors import ShapeError
 from ..ops.shape import stack
 from ..tensors import Tensor
-from .trees import flatten, has_tensor, plain, track
+from .trees import has_tensor, plain, track
 
 __all__ = ["grad", "hessian", "hvp", "jacrev", "value_and_grad", "vjp"]
 

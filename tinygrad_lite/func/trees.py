@@ -1,38 +1,16 @@
-"""Nested tuples, lists and dicts of numbers, arrays and Tensors: taken apart into leaves, tracked, and put together again."""
+"""The leaves of arguments and results (numbers, arrays, Tensors): tracked, and given back as the caller's own kind."""
 
-from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
 
-from ..engine import Variable, handle
+from ..engine import Variable, flatten, handle
 from ..errors import DtypeError
 from ..ops.shape import copy
 from ..tensors import Tensor
 from ..tensors.dtypes import as_array
 
-__all__ = ["flatten", "has_tensor", "plain", "track"]
-
-
-def flatten(tree: Any) -> tuple[list[Any], Callable[[Sequence[Any]], Any]]:
-    """The leaves of a tree in order, and the function that builds the same tree of other leaves."""
-    if isinstance(tree, dict):
-        names, parts = list(tree), [flatten(value) for value in tree.values()]
-    elif isinstance(tree, tuple | list):
-        names, parts = [], [flatten(value) for value in tree]
-    else:
-        return [tree], lambda leaves: leaves[0]
-
-    def build(leaves: Sequence[Any]) -> Any:
-        values, start = [], 0
-        for own, rebuild in parts:
-            values.append(rebuild(leaves[start:start + len(own)]))
-            start += len(own)
-        if isinstance(tree, dict):
-            return dict(zip(names, values, strict=True))
-        return type(tree)(*values) if hasattr(tree, "_fields") else type(tree)(values)
-
-    return [leaf for own, _ in parts for leaf in own], build
+__all__ = ["has_tensor", "plain", "track"]
 
 
 def has_tensor(tree: Any) -> bool:

@@ -8,11 +8,10 @@ from typing import Any
 
 import numpy as np
 
-from ..engine import Variable
+from ..engine import Variable, flatten
 from ..errors import ShapeError
 from ..ops.indexing import index
 from ..ops.shape import stack
-from .trees import flatten
 
 __all__ = ["vmap"]
 

@@ -9,7 +9,7 @@ from sys import _getframe as getframe
 from typing import Any, NamedTuple
 from weakref import ref
 
-from ..engine import Removable, Scope, Variable, here, is_library, made_by, module_path, where, write
+from ..engine import CAPTURE, Removable, Scope, Variable, here, is_library, made_by, module_path, where, write
 from ..errors import ShapeError, StateError
 from ..tensors import Tensor
 from ..tensors.dtypes import as_array
@@ -56,6 +56,8 @@ class Module:
         scope = thread.scope
         code, lasti = (scope.code, scope.lasti) if scope is not None and scope.inside else where(getframe(1), scope)
         thread.scope = Scope(ref(self), type(self), scope, code, lasti, self._inside)
+        if thread.mode & CAPTURE:
+            thread.tape.enters(self)
         try:
             if self._hooked:
                 return self._with_hooks(args, keywords)

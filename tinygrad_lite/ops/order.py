@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from ..engine import Op, Variable
+from ..engine import Op, Variable, escapes
 from ..errors import ShapeError
 from .arithmetic import not_equal
 from .arrange import ravel
@@ -204,5 +204,7 @@ def bincount(x: Any, weights: Any = None, minlength: int = 0) -> Any:
     if x.shape != weights.shape or x.ndim != 1:
         raise ShapeError(f"bincount(): x has shape {x.shape}, weights have {weights.shape}; they must be vectors of "
                          f"one length")
+    if isinstance(x, Variable):
+        escapes(x, "bincount()")
     places = x._data if isinstance(x, Variable) else x
     return scatter_add(weights, x, template=(ARRAY,), shape=(len(np.bincount(places, None, minlength)),))

@@ -3,7 +3,6 @@
 The two differ in one line: Adam adds the weight decay to the gradient, AdamW to the step.
 """
 
-import math
 from collections.abc import Iterable, Mapping
 from typing import Any
 
@@ -43,11 +42,11 @@ class Adam(Optimizer):
         return ("exp_avg", "exp_avg_sq", "max_exp_avg_sq") if group["amsgrad"] else ("exp_avg", "exp_avg_sq")
 
     def numbers(self, group: Mapping[str, Any], step: int) -> dict[str, Any]:
-        lr, (beta1, beta2), decay = float(group["lr"]), group["betas"], float(group["weight_decay"])
+        lr, (beta1, beta2), decay = group["lr"], group["betas"], group["weight_decay"]
         # sqrt(v̂) + eps = (sqrt(v) + eps root) / root: with both corrections in two numbers, no array is divided by either
-        root = math.sqrt(1.0 - beta2 ** (step + 1))
-        n: dict[str, Any] = {"beta1": float(beta1), "rest1": 1.0 - beta1, "beta2": float(beta2), "rest2": 1.0 - beta2,
-                             "rate": lr * root / (1.0 - beta1 ** (step + 1)), "eps": group["eps"] * root, "maximize": bool(group["maximize"])}
+        root = (1.0 - beta2 ** (step + 1)) ** 0.5
+        n: dict[str, Any] = {"beta1": beta1, "rest1": 1.0 - beta1, "beta2": beta2, "rest2": 1.0 - beta2,
+                             "rate": lr * root / (1.0 - beta1 ** (step + 1)), "eps": group["eps"] * root, "maximize": group["maximize"]}
         if decay:
             n["shrink" if self.decoupled else "decay"] = lr * decay if self.decoupled else decay
         return n

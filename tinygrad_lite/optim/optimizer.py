@@ -10,7 +10,24 @@ from typing import Any, cast
 
 import numpy as np
 
-from ..engine import CAPTURE, Variable, enable_grad, guarded, handle, here, lifted, live, mixed, no_grad, stamp, warn_if_mixed, write
+from ..engine import (
+    CAPTURE,
+    Live,
+    Settings,
+    Variable,
+    condition,
+    enable_grad,
+    guarded,
+    handle,
+    here,
+    lifted,
+    live,
+    mixed,
+    no_grad,
+    stamp,
+    warn_if_mixed,
+    write,
+)
 from ..errors import ShapeError, StateError
 
 __all__ = ["Optimizer"]
@@ -66,6 +83,10 @@ class Optimizer:
         for group in self.param_groups:
             for p in group["params"]:
                 p._grad = None
+        if here.thread.mode & CAPTURE:
+            for group in self.param_groups:
+                for p in group["params"]:
+                    here.thread.tape.sets_grad(p)
 
     def step(self, closure: Callable[[], Any] | None = None) -> Any:
         """Update every parameter that has a gradient, in its own array. closure: computes the loss again first; its value is returned."""
@@ -139,6 +160,7 @@ class Optimizer:
         for name in buffers:
             if name not in state:
                 state[name] = handle(p.face, np.zeros_like(p._data))
+                state[name].name = name
         return state
 
     def _capture(self, group: dict[str, Any], buffers: tuple[str, ...]) -> None:
@@ -146,33 +168,42 @@ class Optimizer:
 
         Parameters of one dtype at the same step share their numbers: few to ask for, and one program for all of them.
         """
-        sharing: dict[Any, tuple[dict[str, Any], list[dict[str, Any]]]] = {}
+        tape = here.thread.tape
+        condition(Live("len", Live("attribute", self, "param_groups")), "==", len(self.param_groups))
+        condition(Live("len", Live("item", group, "params")), "==", len(group["params"]))
+        shared: dict[Any, tuple[Live, dict[str, Any]]] = {}
         for p in group["params"]:
+            tape.reads_grad(p)
             if p._grad is None:
                 continue
             state = self._state_of(p, buffers) if buffers else {"step": 0}
+            if buffers:
+                condition(Live("item", Live("attribute", self, "state"), p), "is", state)
             key = state["step"], p._data.dtype
-            if key not in sharing:
-                states = [state]
-                sharing[key] = {name: live(partial(self._number, group, states, name), p) if type(value) is float else value
-                                for name, value in self.numbers(group, state["step"]).items()}, states
+            step = Live("item", state, "step")
+            if key in shared:
+                condition(step, "==", shared[key][0])
             else:
-                sharing[key][1].append(state)
+                shared[key] = step, {name: live(value, p, name) for name, value in self._live_numbers(group, step).items()}
             with no_grad():
-                change, new = self.change(p, p._grad, tuple([state[name] for name in buffers]), sharing[key][0])
+                change, new = self.change(p, p._grad, tuple([state[name] for name in buffers]), shared[key][1])
                 write(p, p - change)
                 for name, tensor in zip(buffers, new, strict=True):
                     write(cast(Variable, state[name]), tensor)
-        for _, states in sharing.values():
-            advance = partial(_advance, states)
-            advance()
-            here.thread.tape.after.append(advance)
+            if buffers:
+                state["step"] += 1
+                tape.counts.append(state)
 
-    def _number(self, group: dict[str, Any], states: list[dict[str, Any]], name: str) -> float:
-        step = states[0]["step"]
-        if any(state["step"] != step for state in states):
-            raise StateError("parameters that were at the same step when this step was captured no longer are: capture it again")
-        return float(self.numbers(group, step)[name])
+    def _live_numbers(self, group: dict[str, Any], step: Live) -> dict[str, Any]:
+        """`numbers` as expressions; where a subclass does more than arithmetic with them, each is a call of its own."""
+        try:
+            return self.numbers(Settings(group), cast(int, step))
+        except TypeError:
+            return {name: Live("call", partial(self._number, group, step, name)) if type(value) is float else value
+                    for name, value in self.numbers(group, step()).items()}
+
+    def _number(self, group: dict[str, Any], step: Live, name: str) -> float:
+        return float(self.numbers(group, step())[name])
 
     # ---- what a subclass says
 
@@ -232,8 +263,3 @@ class Optimizer:
         settings = ", ".join(f"{key}={value!r}" for key, value in self.param_groups[0].items()
                              if key in self.defaults and (key == "lr" or value != self.plain.get(key)))
         return f"{type(self).__name__}({settings})" + (f" of {len(self.param_groups)} groups" if len(self.param_groups) > 1 else "")
-
-
-def _advance(states: list[dict[str, Any]]) -> None:
-    for state in states:
-        state["step"] += 1

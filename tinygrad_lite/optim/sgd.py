@@ -34,10 +34,10 @@ class SGD(Optimizer):
         return ("momentum_buffer",) if group["momentum"] else ()
 
     def numbers(self, group: Mapping[str, Any], step: int) -> dict[str, Any]:
-        n: dict[str, Any] = {"lr": float(group["lr"]), "weight_decay": float(group["weight_decay"]) or None, "maximize": bool(group["maximize"])}
+        n = {"lr": group["lr"], "weight_decay": group["weight_decay"] or None, "maximize": group["maximize"]}
         if group["momentum"]:
-            n |= {"momentum": float(group["momentum"]), "fresh": 1.0 if step == 0 else 1.0 - float(group["dampening"]),
-                  "nesterov": bool(group["nesterov"])}
+            n |= {"momentum": group["momentum"], "nesterov": group["nesterov"],
+                  "fresh": 1.0 - group["dampening"] * (step > 0) if group["dampening"] else None}
         return n
 
     def change(self, p: Any, g: Any, buffers: tuple[Any, ...], n: dict[str, Any]) -> tuple[Any, tuple[Any, ...]]:
@@ -47,5 +47,5 @@ class SGD(Optimizer):
             g = g + n["weight_decay"] * p
         if not buffers:
             return n["lr"] * g, ()
-        v = n["momentum"] * buffers[0] + n["fresh"] * g
+        v = n["momentum"] * buffers[0] + (g if n["fresh"] is None else n["fresh"] * g)
         return n["lr"] * (g + n["momentum"] * v if n["nesterov"] else v), (v,)

@@ -15,8 +15,11 @@ def backward(root: Variable, gradient: Any = None, create_graph: bool = False, r
              steps: list[Step] | None = None) -> None:
     """Add d<gradient, root>/dleaf to `.grad` of every leaf that requires a gradient. See `Tensor.backward`."""
     flow = sweep([root], [_seed(root, gradient, create_graph)], create_graph, retain_graph, None, steps)
+    capturing = here.thread.mode & CAPTURE
     now = birth()
     for leaf, g in flow:
+        if capturing:
+            here.thread.tape.reads_grad(leaf)
         if not isinstance(g, Variable):
             g = handle(leaf.face, g, False, None, now)
         old = leaf._grad
@@ -75,6 +78,9 @@ def _seed(root: Variable, gradient: Any, create_graph: bool) -> Any:
         if type(data) is np.ndarray and not data.ndim and not (create_graph or here.thread.mode & CAPTURE):
             return data.dtype.type(1)  # NumPy computes with its scalars five times sooner than with 0-d arrays
         gradient = np.ones_like(data)
+        if here.thread.mode & CAPTURE:
+            gradient = handle(root.face, gradient)
+            here.thread.tape.constant(gradient)
     elif not isinstance(gradient, Variable):
         gradient = np.asarray(gradient, dtype=data.dtype, like=data)
     array = gradient._data if isinstance(gradient, Variable) else gradient

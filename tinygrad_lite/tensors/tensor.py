@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from ..engine import Cut, Removable, Step, Variable, handle, here, stamp, where
+from ..engine import CAPTURE, LENT, Cut, Removable, Step, Variable, escapes, handle, here, stamp, where
 from ..errors import GradError, ShapeError
 from ..ops import public
 from . import gradients, taken
@@ -33,6 +33,8 @@ class Tensor(Operators):
     __slots__ = ()
 
     def __init__(self, data: Any, dtype: Any = None, requires_grad: bool = False, name: str | None = None) -> None:
+        if isinstance(data, Variable):
+            escapes(data, "Tensor()")
         self._data = as_array(data, dtype, copy=True)
         if requires_grad:
             check_differentiable(self._data)
@@ -51,10 +53,12 @@ class Tensor(Operators):
     @property
     def data(self) -> Any:
         """The array itself, shared. Assigning replaces it (same shape), and is seen by a later backward pass; so is `t.data += 1`."""
+        escapes(self, ".data")
         return self._data
 
     @data.setter
     def data(self, value: Any) -> None:
+        escapes(self, ".data =")
         array = as_array(value)
         if self.node is not None:
             raise GradError(f"only the data of a leaf can be set; this Tensor was made by {self.node.op.name}")
@@ -88,20 +92,25 @@ class Tensor(Operators):
 
     def numpy(self) -> Any:
         """The array itself, shared, outside of any graph."""
+        escapes(self, "numpy()")
         if self.node is not None:
             taken.note(self._data, Cut("it was made of what .numpy() took out of the graph", *where(sys._getframe(1), here.thread.scope)))
         return self._data
 
     def item(self) -> Any:
         """The only entry, as a Python number."""
+        escapes(self, "item()")
         return self._data.item()
 
     def tolist(self) -> Any:
         """Nested lists of Python numbers."""
+        escapes(self, "tolist()")
         return self._data.tolist()
 
     def detach(self) -> "Tensor":
         """The same array, shared, as a leaf that requires no gradient."""
+        if here.thread.mode & CAPTURE:
+            here.thread.tape.reads(self)
         new: Tensor = handle(self.face, self._data)
         if self._requires_grad:
             new.cut = Cut("it was cut off by .detach()", *where(sys._getframe(1), here.thread.scope))
@@ -135,7 +144,12 @@ class Tensor(Operators):
     @property
     def grad(self) -> "Tensor | None":
         """dL/dself after backward(), of this leaf's shape and dtype; None before."""
-        return self._grad  # type: ignore[no-any-return]
+        if here.thread.mode & CAPTURE:
+            here.thread.tape.reads_grad(self)
+        g = self._grad
+        if g is not None and g.index == LENT:  # a compiled program writes there again at its next run
+            self._grad = g = handle(g.face, g._data.copy())
+        return g  # type: ignore[no-any-return]
 
     @grad.setter
     def grad(self, value: "Tensor | None") -> None:
@@ -144,6 +158,8 @@ class Tensor(Operators):
                 value = Tensor(value, self._data.dtype)
             if value._data.shape != self._data.shape:
                 raise ShapeError(f"the Tensor has shape {self._data.shape}, the gradient has {value._data.shape}")
+        if here.thread.mode & CAPTURE:
+            here.thread.tape.sets_grad(self)
         self._grad = value
 
     def backward(self, gradient: Any = None, *, create_graph: bool = False, retain_graph: bool = True) -> None:
@@ -192,6 +208,7 @@ class Tensor(Operators):
     # ---- conversion to Python, and NumPy's protocols
 
     def __bool__(self) -> bool:
+        escapes(self, "bool()")
         return bool(self._data)
 
     def __float__(self) -> float:
@@ -201,11 +218,13 @@ class Tensor(Operators):
         return int(self.item())
 
     def __index__(self) -> int:
+        escapes(self, "an index")
         return self._data.__index__()  # type: ignore[no-any-return]
 
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> Any:
         if self._requires_grad:
             raise GradError("this Tensor would lose its gradient as an array without a word; write t.numpy(), or t.detach() for a Tensor")
+        escapes(self, "np.asarray()")
         return np.array(self._data, dtype=dtype, copy=copy)
 
     def __array_ufunc__(self, ufunc: np.ufunc, method: str, *inputs: Any, **keywords: Any) -> Any:
