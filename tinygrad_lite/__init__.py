@@ -21,12 +21,13 @@ if TYPE_CHECKING:
     from . import verify as verify
     from . import viz as viz
     from .api import *  # noqa: F403
+    from .compiler import compile as compile
     from .viz import profile as profile
 
 __version__ = "0.1.0"
 
 _ROOMS = ("autograd", "coverage", "data", "func", "linalg", "train", "utils", "verify", "viz")  # each is imported when it is asked for
-_FUNCTIONS = {"profile": "viz"}  # and so is a function of one
+_FUNCTIONS = {"compile": "compiler", "profile": "viz"}  # and so is a function of one
 
 
 def __getattr__(name: str) -> Any:

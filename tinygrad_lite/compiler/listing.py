@@ -1,0 +1,58 @@
+"""A program as plain data: cards with numbers, labels and shapes, such as pictures and listings of graphs are made from."""
+
+from dataclasses import dataclass
+from typing import Any
+
+from .program import Program, Value
+
+__all__ = ["Card", "Cards", "cards"]
+
+
+@dataclass(frozen=True)
+class Card:
+    """One value from outside, or one call. `inputs` are numbers of other cards, always lower ones."""
+
+    number: int
+    kind: str  # "leaf": an argument or an array from outside; "constant": a number, live or not; "op": a call
+    label: str
+    shapes: tuple[tuple[int, ...], ...]  # of each output
+    dtype: str
+    inputs: tuple[int, ...] = ()
+    params: tuple[tuple[str, str], ...] = ()
+    path: str = ""  # of the module in whose call it was made
+    origin: str = ""  # the user's line
+    requires_grad: bool = False  # does it have a gradient at the end?
+
+
+@dataclass(frozen=True)
+class Cards:
+    cards: tuple[Card, ...]
+    roots: tuple[int, ...]  # numbers of the cards that are returned
+
+
+def cards(program: Program) -> Cards:
+    """The calls of `program` in order, each after what it reads; keeps no array alive."""
+    made: list[Card] = []
+    number: dict[Value, int] = {}
+    leaves = {id(leaf._data) for leaf in program.gradients}
+
+    def add(kind: str, label: str, shapes: tuple[tuple[int, ...], ...], dtype: str, *more: Any) -> int:
+        made.append(Card(len(made) + 1, kind, label, shapes, dtype, *more))
+        return len(made)
+
+    def of(value: Value) -> int:
+        if value not in number:
+            kind = "constant" if value.kind in ("constant", "number") else "leaf"
+            label = value.name or (f"{value.data.item():.4g}" if value.kind == "constant" and value.size == 1 else value.kind)
+            number[value] = add(kind, label, (value.shape,), str(value.dtype), (), (), value.name.rpartition(".")[0], "",
+                                value.kind == "outer" and id(value.data) in leaves)
+        return number[value]
+
+    for value in program.inputs:
+        of(value)
+    for call in program.calls:
+        inputs = tuple(dict.fromkeys([of(v) for v in call.inputs]))
+        params = tuple([(key, repr(x)) for key, x in call.keywords.items() if not isinstance(x, Value)])
+        own = add("op", call.function.text, tuple([v.shape for v in call.outputs]), str(call.output.dtype), inputs, params, call.path, call.line)
+        number |= dict.fromkeys(call.outputs, own)
+    return Cards(tuple(made), tuple([of(value) for value in program.outputs]))

@@ -1,0 +1,183 @@
+"""Where each value lives: a buffer that is made once and used again by others, a view made once, or a local name of one run.
+
+A buffer is given on when the last reader of its value has run. An entry-by-entry call may write into a buffer that it reads for the last
+time, as one would write `h += b` by hand; and what is only computed to be written somewhere is computed there.
+"""
+
+import math
+from typing import Any, NamedTuple
+
+from .program import Call, Program, Value
+
+__all__ = ["BLOCK", "Buffer", "Plan", "plan", "takes_out"]
+
+LARGE = 4096  # entries: below, memory until the end of the run is cheaper than a line more
+BLOCK = 32768  # entries of a piece: 128 KiB of float32, so that three of them fit the second cache
+
+
+class Buffer:
+    """One piece of memory, of the layout of the values that take turns in it; or the first part of another piece, in another layout."""
+
+    __slots__ = ("name", "shape", "dtype", "axes", "whole", "parts")
+
+    def __init__(self, shape: tuple[int, ...], dtype: Any, axes: tuple[int, ...], whole: "Buffer | None" = None) -> None:
+        self.name = ""
+        self.shape = shape
+        self.dtype = dtype
+        self.axes = axes  # the order of the axes in memory, slowest first
+        self.whole = whole or self
+        self.parts: dict[Any, Buffer] = {}  # layout -> buffer in the same memory
+
+    @property
+    def key(self) -> Any:
+        return self.shape, self.dtype, self.axes
+
+    @property
+    def size(self) -> int:
+        return math.prod(self.shape)
+
+    @property
+    def usual(self) -> bool:
+        """Are the axes in NumPy's usual order?"""
+        return self.axes == tuple(range(len(self.shape)))
+
+
+class Pool:
+    """Pieces of memory that are free at the moment."""
+
+    def __init__(self, buffers: list[Buffer], reuse: bool) -> None:
+        self.buffers = buffers
+        self.reuse = reuse
+        self.free: list[Buffer] = []  # whole pieces
+
+    def take(self, shape: tuple[int, ...], dtype: Any, axes: tuple[int, ...]) -> Buffer:
+        """A free piece of just this layout; else the smallest that is large enough; else a new one."""
+        wanted = Buffer(shape, dtype, axes)
+        exact = [b for b in self.free if b.key == wanted.key or wanted.key in b.parts]
+        large = [b for b in self.free if b.dtype == dtype and b.usual and b.size >= wanted.size] if wanted.usual else []
+        if not self.reuse or not (exact or large):
+            self.buffers.append(wanted)
+            return wanted
+        whole = exact[-1] if exact else min(large, key=lambda b: b.size)
+        self.free.remove(whole)
+        if whole.key == wanted.key:
+            return whole
+        if wanted.key not in whole.parts:
+            wanted.whole = whole
+            whole.parts[wanted.key] = wanted
+            self.buffers.append(wanted)
+        return whole.parts[wanted.key]
+
+    def give(self, buffer: Buffer) -> None:
+        self.free.append(buffer.whole)
+
+
+class Plan(NamedTuple):
+    buffers: list[Buffer]  # in order of first use
+    buffer: dict[Value, Buffer]  # of each value that is written with out=
+    target: dict[Value, Value]  # of each value that is computed in the place of another: what it overwrites
+    once: set[Value]  # views of memory that stays: made when the program is built
+    done: set[Call]  # writes that `target` makes superfluous
+    dead: dict[Call, list[Value]]  # large results without a buffer whose last reader the call is
+
+    @property
+    def nbytes(self) -> int:
+        """Memory that the program holds between runs."""
+        return sum(b.size * b.dtype.itemsize for b in self.buffers if b.whole is b)
+
+
+def plan(program: Program, reuse: bool = True) -> Plan:
+    """A place for each result. What the program returns is new memory at each run, and so has no buffer."""
+    last: dict[Value, int] = {}
+    for i, call in enumerate(program.calls):
+        for value in call.inputs:
+            last[value.root] = i
+    last |= dict.fromkeys([value.root for value in program.results()], len(program.calls))
+    returned = {value.root for value in program.outputs}
+    target, done = _targets(program) if reuse else ({}, set())
+    result = Plan([], {}, target, set(), done, {})
+    small = _inside_blocks(program, target)
+    pool = Pool(result.buffers, reuse)
+    for i, call in enumerate(program.calls):
+        made = call.output
+        dying = [root for root in dict.fromkeys([v.root for v in call.inputs]) if root in result.buffer and last[root] == i]
+        if call.function.kind in ("view", "write"):
+            if made.base is not None and _stays(made.base, result) and not any(v.kind not in ("outer", "constant") for v in call.inputs[1:]
+                                                                               if call.function.kind == "view"):
+                result.once.add(made)
+        elif made not in target and made not in returned and takes_out(call):
+            key = ((BLOCK,), made.dtype, (0,)) if made in small else (made.shape, made.dtype, made.axes)
+            here = [v for v in dying if result.buffer[v].key == key and v in call.inputs] if reuse and call.function.kind == "map" else []
+            if here:
+                own = result.buffer[here[0]]
+                dying.remove(here[0])
+            else:
+                own = pool.take(*key)
+            result.buffer[made] = own
+            if made not in last:
+                dying.append(made)
+        for value in dying:
+            pool.give(result.buffer[value])
+    for i, values in _last_uses(program, last).items():
+        loose = [v for v in values if not _stays(v, result)]
+        if loose:
+            result.dead[program.calls[i]] = loose
+    return result
+
+
+def _last_uses(program: Program, last: dict[Value, int]) -> dict[int, list[Value]]:
+    """Place of a call -> large results, views of them included, that nothing reads after it."""
+    uses: dict[int, list[Value]] = {}
+    for value in {v: None for call in program.calls for v in call.outputs}:
+        root = value.root
+        if root.kind == "result" and root.size >= LARGE and root in last and last[root] < len(program.calls):
+            uses.setdefault(last[root], []).append(value)
+    return uses
+
+
+def _inside_blocks(program: Program, target: dict[Value, Value]) -> set[Value]:
+    """What is made and read in one run of pieces alone."""
+    users, results = program.users(), {value.root for value in program.results()}
+    small: set[Value] = set()
+    for run in program.blocks:
+        made = [v for call in run for v in call.outputs if v not in target and v not in results]
+        small |= {v for v in made if all(user in run for user in users.get(v, ()))}
+    return small
+
+
+def takes_out(call: Call) -> bool:
+    """Can NumPy be told where to write? np.dot writes only into C-contiguous memory of the dtype that it would have made."""
+    made = call.output
+    if call.function.kind not in ("map", "reduce", "product") or not made.shape or not made.size:
+        return False
+    return call.function.kind != "product" or made.contiguous
+
+
+def _stays(value: Value, result: Plan) -> bool:
+    """Is the memory of `value` the same at each run?"""
+    return value.kind in ("outer", "constant") or value in result.once or value in result.buffer or value in result.target
+
+
+def _targets(program: Program) -> tuple[dict[Value, Value], set[Call]]:
+    """For `new = f(...); target[...] = new`, where nothing else wants `new`, nor the old target in between: f can write there itself."""
+    users, makers = program.users(), program.makers()
+    place = {call: i for i, call in enumerate(program.calls)}
+    results = {value.root for value in program.results()}
+    target: dict[Value, Value] = {}
+    done: set[Call] = set()
+    for i, call in enumerate(program.calls):
+        if call.function.kind != "write":
+            continue
+        old, new = call.args
+        maker = makers.get(new) if isinstance(new, Value) else None
+        if (maker is None or not takes_out(maker) or new in results or new in target or new.base is not None or old.root.kind != "outer"
+                or (new.shape, new.dtype) != (old.shape, old.dtype) or not old.contiguous
+                or maker.function.kind != "map" and old.root in [v.root for v in maker.inputs]):
+            continue
+        between = program.calls[place[maker] + 1:i]
+        after = program.calls[i + 1:place[users[new][-1]] + 1]
+        overwritten = any(other.function.kind == "write" and other.args[0].touches(old) for other in after)
+        if not overwritten and not any(v.touches(old) and v is not new for other in between for v in other.inputs):
+            target[new] = old
+            done.add(call)
+    return target, done
