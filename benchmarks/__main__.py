@@ -12,6 +12,8 @@ from pathlib import Path
 
 from benchmarks.audit import audit_cost
 from benchmarks.chain import chains
+from benchmarks.compiled import compiled
+from benchmarks.compiled_report import compiled_lines
 from benchmarks.footprint import footprint
 from benchmarks.functions import functions
 from benchmarks.machine import machine, machine_lines
@@ -24,6 +26,8 @@ from benchmarks.steps import Disagreement
 PARTS = {
     "steps": (training_steps, step_lines, 60, 10),
     "functions": (functions, function_lines, 60, 10),
+    "compiled": (compiled, compiled_lines, {"rounds": 60, "torch_compile": True, "captures": 11, "replays": 100_000},
+                 {"rounds": 5, "torch_compile": False, "captures": 2, "replays": 5_000}),
     "chain": (chains, chain_lines, [(1_000, 100, 5), (1_000_000, 1, 2)], [(1_000, 30, 1), (100_000, 1, 1)]),
     "footprint": (footprint, footprint_lines, 7, 2),
     "audit": (audit_cost, audit_lines, 25, 5),
@@ -59,7 +63,7 @@ def say(text):
 def parse(argv):
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__.split("\n\n")[0])
     parser.add_argument("parts", nargs="*", metavar="PART", help=f"{', '.join(PARTS)}; all when none is named")
-    parser.add_argument("--quick", action="store_true", help="fewer rounds, a chain of 100,000: a look, not a result")
+    parser.add_argument("--quick", action="store_true", help="fewer rounds, no torch.compile, a chain of 100,000: a look, not a result")
     parser.add_argument("--json", type=Path, metavar="PATH", help="default: benchmarks/results/full.json or quick.json")
     args = parser.parse_args(argv)
     unknown = [part for part in args.parts if part not in PARTS]

@@ -17,7 +17,7 @@ from benchmarks import ONE_THREAD
 
 __all__ = ["machine", "machine_lines"]
 
-LIBRARIES = ("numpy", "tinygrad_lite", "torch", "jax", "jaxlib", "autograd", "mygrad")
+LIBRARIES = ("numpy", "tinygrad_lite", "numba", "torch", "jax", "jaxlib", "autograd", "mygrad")
 
 
 def machine():

@@ -9,9 +9,9 @@ import math
 import statistics
 import time
 
-from benchmarks.steps import CONTROL, PROBLEMS, Disagreement, agreeing_steps
+from benchmarks.steps import CONTENDERS, PROBLEMS, Disagreement, agreeing_steps
 
-__all__ = ["in_turn", "quartiles", "summary", "training_steps"]
+__all__ = ["beside_control", "in_turn", "quartiles", "summary", "training_steps"]
 
 TURN = 0.005  # seconds of work per contender and round
 AT_LEAST = 2  # steps in a turn, however long one takes
@@ -24,18 +24,28 @@ def training_steps(rounds, say=lambda text: None):
 
 def training_step(problem, rounds, say):
     say(f"{problem.name}: {rounds} rounds")
-    steps, missing = agreeing_steps(problem)
-    times = in_turn(steps, rounds)
-    for name, step in steps.items():
-        if not math.isfinite(float(step())):
-            raise Disagreement(f"{name}, {problem.name}: the loss is no longer finite")
     return {
         "problem": problem.name,
         "widths": problem.widths,
         "batch": problem.batch,
         "lr": problem.lr,
         "reach": problem.reach,
-        "contenders": {name: summary(turns, times[CONTROL]) for name, turns in times.items()},
+        **beside_control(problem, CONTENDERS, rounds),
+    }
+
+
+def beside_control(problem, contenders, rounds, **agreement):
+    """{"contenders": times and ratios to the first of them by name, "missing": who could not take part, and why}.
+
+    agreement: how many steps must agree how closely, for `agreeing_steps`."""
+    steps, missing = agreeing_steps(problem, contenders, **agreement)
+    times = in_turn(steps, rounds)
+    for name, step in steps.items():
+        if not math.isfinite(float(step())):
+            raise Disagreement(f"{name}, {problem.name}: the loss is no longer finite")
+    control = next(iter(times))
+    return {
+        "contenders": {name: summary(turns, times[control]) for name, turns in times.items()},
         "missing": missing,
     }
 

@@ -1,19 +1,25 @@
 """The tables that `python -m benchmarks` prints. Each function takes one part of the result and returns its lines."""
 
-__all__ = ["audit_lines", "chain_lines", "footprint_lines", "function_lines", "mutation_lines", "step_lines", "table"]
+from benchmarks.steps import CONTENDERS
+
+__all__ = ["TITLES", "audit_lines", "chain_lines", "footprint_lines", "function_lines",
+           "missing_lines", "mutation_lines", "step_lines", "table", "thread_lines"]
 
 TITLES = {
     "numpy": "NumPy by hand",
     "tinygrad_lite": "tinygrad_lite",
+    "compile": "tl.compile",
+    "native": "native",
     "torch": "PyTorch",
     "jax": "jax.jit",
+    "torch_compile": "torch.compile",
     "autograd": "autograd",
     "mygrad": "MyGrad",
 }
 
 
 def step_lines(results):
-    names = list(TITLES)
+    names = list(CONTENDERS)
     rows, bars = [], []
     for result in results:
         found = result["contenders"]

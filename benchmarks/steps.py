@@ -10,7 +10,7 @@ from itertools import pairwise
 
 import numpy as np
 
-__all__ = ["CONTENDERS", "CONTROL", "PROBLEMS", "Disagreement", "Problem", "agreeing_steps"]
+__all__ = ["CONTENDERS", "CONTROL", "PROBLEMS", "Disagreement", "LeftOut", "Problem", "agreeing_steps", "jax_step", "numpy_step", "sequential"]
 
 CONTROL = "numpy"
 
@@ -245,24 +245,27 @@ class Disagreement(Exception):
     """A contender computes another loss than the control, so its time means nothing."""
 
 
-def agreeing_steps(problem):
-    """Build every contender and let it train three steps beside the control.
+class LeftOut(Exception):
+    """A contender can't run here although its library imports; the message is the reason."""
 
-    Returns (steps, missing): step functions by contender, and the reason for each whose library does not import.
-    Raises Disagreement when a loss is not the control's. The second and third loss depend on every gradient."""
-    control_step = CONTENDERS[CONTROL](problem)
-    expected = [float(control_step()) for _ in range(3)]
-    steps, missing = {CONTROL: control_step}, {}
-    for name, contender in CONTENDERS.items():
-        if name == CONTROL:
-            continue
+
+def agreeing_steps(problem, contenders=CONTENDERS, count=3, rtol=1e-4):
+    """Build every contender and let it train `count` steps beside the control, which is the first of them.
+
+    Returns (steps, missing): step functions by contender, and the reason for each that can't run here.
+    Raises Disagreement when a loss is not the control's. All but the first depend on every gradient."""
+    control, *others = contenders
+    control_step = contenders[control](problem)
+    expected = [float(control_step()) for _ in range(count)]
+    steps, missing = {control: control_step}, {}
+    for name in others:
         try:
-            steps[name] = contender(problem)
-        except ImportError as error:
+            steps[name] = contenders[name](problem)
+        except (ImportError, LeftOut) as error:
             missing[name] = str(error)
             continue
-        losses = [float(steps[name]()) for _ in range(3)]
-        # float32 rounding moves them by 3e-7; leaving out the gradient of any one weight or bias, by at least 3e-4
-        if not np.allclose(losses, expected, rtol=1e-4, atol=0):
-            raise Disagreement(f"{name}, {problem.name}: the first losses are {losses}, by hand {expected}")
+        losses = [float(steps[name]()) for _ in range(count)]
+        # of the MLPs: float32 rounding moves them by 3e-7; leaving out the gradient of any one weight or bias, by at least 3e-4
+        if not np.allclose(losses, expected, rtol=rtol, atol=0):
+            raise Disagreement(f"{name}, {problem.name}: the first losses are {losses}, those of {control} {expected}")
     return steps, missing
