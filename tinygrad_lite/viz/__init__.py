@@ -17,5 +17,5 @@ from .profile import Cost, Profile, profile
 from .scene import Heat, Scene
 from .training import confusion, decision, gradients, weights
 
-__all__ = ["Call", "Card", "Change", "Cost", "Graph", "GraphDiff", "Heat", "Picture", "Profile", "Scene", "confusion", "curves", "curves_svg", "decision",
-           "draw", "draw_model", "gradients", "graph", "graph_diff", "listing", "profile", "render", "to_dot", "to_graphviz", "weights"]
+__all__ = ["Call", "Card", "Change", "Cost", "Graph", "GraphDiff", "Heat", "Picture", "Profile", "Scene", "confusion", "curves", "curves_svg",
+           "decision", "draw", "draw_model", "gradients", "graph", "graph_diff", "listing", "profile", "render", "to_dot", "to_graphviz", "weights"]

@@ -80,6 +80,7 @@ class Facts:
     heat: Callable[[Tile], float | None]
     no_grad: str  # what to say where a gradient could be and is not
     detail: bool  # values and gradients, or words alone
+    heat_text: Callable[[float], str] | None = None  # what a card says of its heat
 
 
 def size_text(card: Card) -> str:
@@ -101,7 +102,8 @@ def face(f: Flow, tile: Tile, facts: Facts, alone: Collection[int] = (), rounds:
     look = "module" if module else ("parameter" if card.requires_grad else "data") if leaf else _KIND.get(card.label, "function")
     name = card.name if card.name != tile.label else ""
     title = f"{tile.label.rpartition('.')[2] if leaf else tile.label}{f' → {name}' if name and not leaf and not module else ''}"
-    lines = _lines(f, tile, alone)
+    heat = facts.heat(tile)
+    lines = [*([facts.heat_text(heat)] if heat is not None and facts.heat_text is not None else []), *_lines(f, tile, alone)]
     copies = tile.copies or (tile.output,)
     grads = []
     if facts.detail and len(copies) > 1:
@@ -116,7 +118,7 @@ def face(f: Flow, tile: Tile, facts: Facts, alone: Collection[int] = (), rounds:
     badge = _badge(f, tile, len(copies)) if len(copies) > 1 and len(copies) != rounds else ""
     shape = size_text(card)
     new = Face(tile.number, look, shortened(title, 13, 190, True), shape, tuple(lines), value, grad, no_grad, tuple(grads), chips, verdict,
-               facts.heat(tile), badge, module or len(copies) > 1, _tip(f, tile, card, value, grad, no_grad, verdict), 0, 0)
+               heat, badge, module or len(copies) > 1, _tip(f, tile, card, value, grad, no_grad, verdict), 0, 0)
     return _sized(new)
 
 

@@ -88,7 +88,9 @@ def draw(root: Any, *, color: Any = "op", depth: int | None = None, open: str | 
     """The picture of the graph that `root` was made by: a Tensor, a sequence of them, or the Tape of a capture.
 
     color      "op": by kind of op. "grad": by the gradient's rms, on a log scale, recomputed where it is not there; `.grad` is not touched.
-               What `verify.audit(root)` returned: the wrong rule red, its victims orange. A `Heat`: any number for each card
+               "time": by what each op takes, forward and backward, as `viz.profile` measures it; a Profile does as well. "memory": by
+               what its results hold. What `verify.audit(root)` returned: the wrong rule red, its victims orange. A `Heat`: any number
+               for each card. A card that stands for several has their sum
     depth      open modules less than so many deep; None: from the outside in while at most `max_nodes` cards show
     open       paths of modules to open, with * and ?: "blocks.1", ["blocks.1", "blocks.1.attn"]; what is around them opens too
     max_nodes  what is repeated within one module (or outside of all) more often than this is folded, where the rounds are alike

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from .faces import LOOKS, Face, Facts, face, plural
 from .layout import Wire, layout
 from .metrics import width
-from .numbers import short
+from .numbers import si
 from .passes import Flow, Link, View
 
 __all__ = ["Box", "Edge", "Heat", "Key", "Place", "Scene", "scene"]
@@ -22,13 +22,13 @@ class Heat:
     sum of its members' (whole=True), or that of its result. log: logarithmic, for what spans many sizes."""
 
     name: str  # "time"
-    unit: str  # "s"; "" for none
+    unit: str  # "s", "B"; "" for none
     cards: Mapping[int, float]
     whole: bool = True
     log: bool = True
 
     def text(self, x: float) -> str:
-        return f"{short(x)} {self.unit}".strip()
+        return si(x, self.unit)
 
 
 @dataclass(frozen=True, slots=True)

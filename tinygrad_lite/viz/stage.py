@@ -7,7 +7,7 @@ import gc
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, partial
 from typing import Any
 
 from ..engine import Node, Tape, Variable
@@ -15,8 +15,10 @@ from ..errors import GradError
 from .faces import Facts, Verdict, plural
 from .fold import fold
 from .graph import Reading, as_roots, read
+from .heats import heat_of_memory, heat_of_time, warmth
 from .numbers import Numbers, gradients, measure, short, value_of
-from .passes import Flow, Tile, flow, inline_constants, label_movements
+from .passes import Flow, flow, inline_constants, label_movements
+from .profile import Profile, profile
 from .scene import Heat
 
 __all__ = ["Stage", "stage"]
@@ -46,13 +48,15 @@ def stage(root: Any, color: Any = "op", max_nodes: int = 60, detail: str = "stat
           notes: Sequence[str] = ()) -> Stage:
     """Read `root`, fold its repeats, and get ready to measure. See `draw`. reading, verdicts, notes: what is known already."""
     audited = all(hasattr(color, name) for name in ("edges", "leaves", "changed", "verdict"))
-    if not (audited or isinstance(color, Heat) or color in ("op", "grad")):
+    if not (audited or isinstance(color, Heat | Profile) or color in ("op", "grad", "time", "memory")):
         remedy = ": pass color=verify.audit(root), what was found" if color == "audit" else ""
-        raise ValueError(f"color is 'op', 'grad', an audit or a Heat, not {color!r}{remedy}")
+        raise ValueError(f"color is 'op', 'grad', 'time', 'memory', an audit, a Profile or a Heat, not {color!r}{remedy}")
     if detail not in ("stats", "names"):
         raise ValueError(f"detail is 'stats' or 'names', not {detail!r}")
     if not isinstance(root, Tape):
         root = as_roots(root)
+    elif color == "time":
+        raise ValueError("color='time' runs each op again, and those of a capture may write: draw the Tensor that it computed")
     with _no_collection():
         return _stage(root, color, audited, max_nodes, detail, title, read(root, names) if reading is None else reading, verdicts or {}, notes)
 
@@ -77,9 +81,13 @@ def _stage(root: Any, color: Any, audited: bool, max_nodes: int, detail: str, ti
     asked = {n for n, verdict in verdicts.items() if verdict.kind != "ok"}
     f = fold(label_movements(inline_constants(flow(graph)), asked), max_nodes)
     flown, amiss = _flown(roots, things, color == "grad")
-    heat = color if isinstance(color, Heat) else None
+    heat, cost = color if isinstance(color, Heat) else None, ""
     if color == "grad":
         heat = Heat("rms of the gradient", "", {n: rms for n in f.tiles for rms in [_rms(things[n], flown, True)] if rms is not None}, whole=False)
+    elif color == "memory":
+        heat, cost = heat_of_memory(graph, things)
+    elif color == "time" or isinstance(color, Profile):
+        heat, cost = heat_of_time(color if isinstance(color, Profile) else profile(root), graph)
 
     @cache
     def value(n: int) -> Numbers | None:
@@ -90,29 +98,26 @@ def _stage(root: Any, color: Any, audited: bool, max_nodes: int, detail: str, ti
         g = _gradient(things[n], flown, color == "grad")
         return None if g is None else measure(g)
 
-    def warmth(tile: Tile) -> float | None:
-        if heat is None:
-            return None
-        if not heat.whole:
-            return heat.cards.get(tile.output)
-        known = [heat.cards[n] for n in (tile.inside or tile.copies or (tile.output,)) if n in heat.cards]
-        return sum(known) if known else None
-
-    facts = Facts(value, grad, verdicts.get, warmth, "gradient not known" if amiss else NOT_YET if roots else "",
-                  detail == "stats")
+    facts = Facts(value, grad, verdicts.get, (lambda tile: None) if heat is None else warmth(heat, f),
+                  "gradient not known" if amiss else NOT_YET if roots else "", detail == "stats",
+                  None if heat is None or color == "grad" else partial(_heat_text, heat, sum(heat.cards.values())))
     first = f.card(graph.roots[0]) if graph.roots else None
     called = (first.name or first.label) if first is not None else "nothing"
     notes = [*known]
     result = value(graph.roots[0]) if roots else None
     if result is not None and result.size == 1:
         notes.append(f"{called} = {short(result.low)}")
-    if amiss:
-        notes.append(amiss)
+    notes += [note for note in (cost, amiss) if note]
     if audited:
         words = color.verdict().split("; ")
         notes = [*([words[0]] if title else []), *words[1:], *notes]
         title = title or words[0]
     return Stage(f, facts, title or f"Graph of {called}", tuple(notes), "audit" if audited else "heat" if heat is not None else "op", heat)
+
+
+def _heat_text(heat: Heat, total: float, x: float) -> str:
+    share = x / total if heat.whole and total > 0 else None
+    return heat.text(x) + ("" if share is None else " · <1%" if 0 < share < 0.005 else f" · {share:.0%}")
 
 
 def _flown(roots: list[Any], things: list[Any], wanted: bool) -> tuple[dict[int, Any], str]:
