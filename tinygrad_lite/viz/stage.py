@@ -17,6 +17,7 @@ from .fold import fold
 from .graph import Reading, as_roots, read
 from .heats import heat_of_memory, heat_of_time, warmth
 from .numbers import Numbers, gradients, measure, short, value_of
+from .opening import GLANCE
 from .passes import Flow, flow, inline_constants, label_movements
 from .profile import Profile, profile
 from .scene import Heat
@@ -43,7 +44,7 @@ class Stage:
         return " · ".join([*self.notes, plural(nodes, "node") + (f" shown as {plural(cards, 'card')}" if cards != nodes else "")])
 
 
-def stage(root: Any, color: Any = "op", max_nodes: int = 60, detail: str = "stats", names: Mapping[str, Any] | None = None,
+def stage(root: Any, color: Any = "op", max_nodes: int | None = None, detail: str = "stats", names: Mapping[str, Any] | None = None,
           title: str | None = None, reading: Reading | None = None, verdicts: Mapping[int, Verdict] | None = None,
           notes: Sequence[str] = ()) -> Stage:
     """Read `root`, fold its repeats, and get ready to measure. See `draw`. reading, verdicts, notes: what is known already."""
@@ -73,13 +74,13 @@ def _no_collection() -> Iterator[None]:
             gc.enable()
 
 
-def _stage(root: Any, color: Any, audited: bool, max_nodes: int, detail: str, title: str | None, reading: Reading,
+def _stage(root: Any, color: Any, audited: bool, max_nodes: int | None, detail: str, title: str | None, reading: Reading,
            verdicts: Mapping[int, Verdict], known: Sequence[str]) -> Stage:
     graph, things = reading
     roots = [] if isinstance(root, Tape) else root
     verdicts = _verdicts(color, things) if audited else verdicts
     asked = {n for n, verdict in verdicts.items() if verdict.kind != "ok"}
-    f = fold(label_movements(inline_constants(flow(graph)), asked), max_nodes)
+    f = fold(label_movements(inline_constants(flow(graph)), asked), max_nodes or GLANCE)
     flown, amiss = _flown(roots, things, color == "grad")
     heat, cost = color if isinstance(color, Heat) else None, ""
     if color == "grad":
