@@ -14,8 +14,7 @@ from .origin import Assigned
 __all__ = ["Call", "Card", "Graph", "Reading", "as_roots", "graph", "read", "read_nodes"]
 
 
-@dataclass(frozen=True, slots=True)
-class Card:
+class Card(NamedTuple):
     """One leaf, constant or op. `inputs` are numbers of other cards, always lower ones."""
 
     number: int
@@ -105,14 +104,18 @@ def read_nodes(nodes: Sequence[Node], roots: Iterable[Variable], names: Mapping[
 
     def card_of(x: Any) -> int:
         nonlocal unnamed
+        if isinstance(x, int | float):  # each its own, though small ones are one object
+            cards.append(Card(len(things), "constant", f"{x:.4g}", ((),), type(x).__name__))
+            things.append(x)
+            return len(cards)
         if isinstance(x, Variable):
             node = x.node or made.get(id(x._data))
             if node is not None and id(node) in number:
                 return number[id(node)]
         key = id(x)
-        if key in number and not isinstance(x, int | float):
+        if key in number:
             return number[key]
-        number[key] = n = len(cards) + 1
+        number[key] = n = len(things)
         things.append(x)
         if isinstance(x, Variable):
             label = known.get(key, "") or x.name or ""
@@ -124,7 +127,7 @@ def read_nodes(nodes: Sequence[Node], roots: Iterable[Variable], names: Mapping[
                               nbytes=getattr(x._data, "nbytes", 0)))
         else:
             shape = getattr(x, "shape", ())
-            label = f"{x:.4g}" if isinstance(x, int | float) else "constant" if shape or x is None else str(x)
+            label = "constant" if shape or x is None else str(x)
             cards.append(Card(n, "constant", label, (shape,), str(getattr(x, "dtype", type(x).__name__)), nbytes=getattr(x, "nbytes", 0)))
         return n
 
@@ -136,16 +139,16 @@ def read_nodes(nodes: Sequence[Node], roots: Iterable[Variable], names: Mapping[
         else:
             inputs = tuple([card_of(x) for x in node.inputs if x is not None])
             outputs = node.output if type(node.output) is tuple else (node.output,)
-            wanted = any(cards[i - 1].requires_grad for i in inputs) and node.op.differentiable
-        place = (id(node.code), node.lasti)
-        if place not in places:
-            places[place] = describe(node.code, node.lasti), source_line(node.code, node.lasti)
-        call = calls.number(node.scope)
-        number[id(node)] = n = len(cards) + 1
+            wanted = node.op.differentiable and any(cards[i - 1].requires_grad for i in inputs)
+        place = places.get((id(node.code), node.lasti))
+        if place is None:
+            place = places[id(node.code), node.lasti] = describe(node.code, node.lasti), source_line(node.code, node.lasti)
+        call = -1 if node.scope is None else calls.number(node.scope)
+        number[id(node)] = n = len(things)
         things.append(node)
         cards.append(Card(n, "op", node.op.name, tuple([y.shape for y in outputs]), dtypes[outputs[0].dtype] if outputs else "", inputs,
-                          tuple([(k, _short(v)) for k, v in node.params.items()]), calls.all[call].path if call >= 0 else "", places[place][0],
-                          wanted, call, places[place][1], results.get(id(node)) or assigned.name(node, after), False, node.birth,
+                          tuple([(k, _short(v)) for k, v in node.params.items()]) if node.params else (), calls.all[call].path if call >= 0 else "",
+                          place[0], wanted, call, place[1], results.get(id(node)) or assigned.name(node, after), False, node.birth,
                           sum([getattr(y, "nbytes", 0) for y in outputs])))
     ends = tuple([card_of(r) for r in roots])  # may add a card: a root may be a leaf
     return Reading(Graph(tuple(cards), ends, tuple(calls.all)), things)

@@ -18,7 +18,7 @@ from .graph import Reading, as_roots, read
 from .heats import heat_of_memory, heat_of_time, warmth
 from .numbers import Numbers, gradients, measure, short, value_of
 from .opening import GLANCE
-from .passes import Flow, flow, inline_constants, label_movements
+from .passes import Flow, flow, label_movements
 from .profile import Profile, profile
 from .scene import Heat
 
@@ -80,7 +80,7 @@ def _stage(root: Any, color: Any, audited: bool, max_nodes: int | None, detail: 
     roots = [] if isinstance(root, Tape) else root
     verdicts = _verdicts(color, things) if audited else verdicts
     asked = {n for n, verdict in verdicts.items() if verdict.kind != "ok"}
-    f = fold(label_movements(inline_constants(flow(graph)), asked), max_nodes or GLANCE)
+    f = fold(label_movements(flow(graph), asked), max_nodes or GLANCE)
     flown, amiss = _flown(roots, things, color == "grad")
     heat, cost = color if isinstance(color, Heat) else None, ""
     if color == "grad":
