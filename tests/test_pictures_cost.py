@@ -79,7 +79,7 @@ def test_costs_that_cannot_be_known_are_refused() -> None:
         viz.draw(loss, color=tl.profile(by_hand()[0], repeat=1))
     with capture() as tape:
         by_hand()
-    with pytest.raises(ValueError, match="'time' runs each op again, and those of a capture may write"):
+    with pytest.raises(ValueError, match="'time' runs each op again, and those of a capture or a program may write"):
         viz.draw(tape, color="time")
     assert "results hold" in viz.draw(tape, color="memory").scene.subtitle
     loss.backward(retain_graph=False)

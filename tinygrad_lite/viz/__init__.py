@@ -5,11 +5,12 @@ A picture, from Tensors to ink: `graph` reads; `passes`, `fold` and `opening` de
 it; `faces` words each card; `layout` (`room`, `place`) gives places; `scene` is all of that as plain data; `ink` and `export` write it.
 """
 
+from .cards import Call, Card, Graph
 from .curves import curves
 from .curves_svg import curves_svg
 from .diff import Change, GraphDiff, graph_diff
 from .dot import render, to_dot, to_graphviz
-from .graph import Call, Card, Graph, graph
+from .graph import graph
 from .listing import listing
 from .model import draw_model
 from .picture import Picture, draw

@@ -4,7 +4,7 @@ import math
 from collections.abc import Callable, Collection
 from dataclasses import dataclass
 
-from .graph import Card
+from .cards import Card
 from .metrics import shortened, width
 from .numbers import Numbers, short
 from .passes import Chip, Flow, Tile
@@ -137,12 +137,12 @@ def _lines(f: Flow, tile: Tile, alone: Collection[int]) -> list[str]:
     if tile.kind == "module":
         held = sum(math.prod(f.card(n).shapes[0]) for n in tile.held)
         call = f.calls[-1 - tile.number]
-        kind = [] if call.kind in (tile.label, "repeat") else [call.kind]
+        kind = [] if call.kind in (tile.label, "repeat", "part") else [call.kind]
         return [shortened(" · ".join([*kind, plural(len(tile.inside), "op"), *([plural(held, "parameter")] if held else [])]), 10, 220)]
     lines = [shortened("  ".join(tile.texts), 10, 200)] if tile.texts else []
     if tile.kind == "op" and tile.call in alone:
         call = f.calls[tile.call]
-        lines.append(shortened(f"{call.path} · {call.kind}" if call.kind != call.path else call.path, 10, 200))
+        lines.append(shortened(f"{call.path} · {call.kind}" if call.kind not in (call.path, "part") else call.path, 10, 200))
     return lines
 
 

@@ -1,57 +1,18 @@
-"""A computation graph as plain data: what every listing and picture is made from. It keeps no Tensor alive.
+"""From Tensors to a graph as plain data, in which each node and each leaf stands once, in the order of birth, however often it is used.
 
-Each node and each leaf stands once, in the order of birth, however often it is used; nothing is recursive.
+Nothing is recursive: a chain of a million nodes is read.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 from ..engine import Node, Scope, Tape, Variable, describe, newest_first, parameter_paths, source_line
 from ..nn import Parameter
+from .cards import Call, Card, Graph
 from .origin import Assigned
+from .program import is_program, read_program
 
-__all__ = ["Call", "Card", "Graph", "Reading", "as_roots", "graph", "read", "read_nodes"]
-
-
-class Card(NamedTuple):
-    """One leaf, constant or op. `inputs` are numbers of other cards, always lower ones."""
-
-    number: int
-    kind: str  # "leaf", "constant" or "op"
-    label: str  # the op, or the name of a leaf, or the value of a small constant
-    shapes: tuple[tuple[int, ...], ...]  # of each output
-    dtype: str
-    inputs: tuple[int, ...] = ()
-    params: tuple[tuple[str, str], ...] = ()
-    path: str = ""  # of the module in whose call it was made; of the module that holds it, for a parameter
-    origin: str = ""  # where the user's line is, and its text
-    requires_grad: bool = False
-    call: int = -1  # the module call it was made in, a number of Graph.calls; -1: in none
-    source: str = ""  # the text of the user's line
-    name: str = ""  # the user's variable that holds the result
-    parameter: bool = False  # a leaf that a module holds, or held
-    birth: int = 0  # when it was recorded; 0 for what was there before
-    nbytes: int = 0  # of the outputs
-
-
-@dataclass(frozen=True, slots=True)
-class Call:
-    """One call of a module. Two calls of one module have the same `owner`; two outermost modules have different `model` numbers."""
-
-    number: int
-    parent: int  # the call around it, or -1
-    path: str
-    kind: str  # the module's class
-    owner: int
-    model: int
-
-
-@dataclass(frozen=True)
-class Graph:
-    cards: tuple[Card, ...]
-    roots: tuple[int, ...]  # numbers of the cards that were asked for
-    calls: tuple[Call, ...] = ()
+__all__ = ["Call", "Card", "Graph", "Reading", "as_roots", "graph", "is_program", "read", "read_nodes"]
 
 
 class Reading(NamedTuple):
@@ -62,7 +23,7 @@ class Reading(NamedTuple):
 
 
 def graph(root: Any, names: Mapping[str, Any] | None = None) -> Graph:
-    """The graph that `root` (a Tensor, a sequence of them, a Tape of `capture`) was made by, oldest first.
+    """The graph that `root` (a Tensor, a sequence of them, a Tape of `capture`) was made by, oldest first; or that of a compiled function.
 
     names: more names for Tensors, {name: Tensor}; `names=locals()` is fine. A parameter is named by its path in the module that used it.
     """
@@ -70,7 +31,10 @@ def graph(root: Any, names: Mapping[str, Any] | None = None) -> Graph:
 
 
 def read(root: Any, names: Mapping[str, Any] | None = None) -> Reading:
-    """`graph(root, names)`, and beside each card what it was read from."""
+    """`graph(root, names)`, and beside each card what it was read from: nothing, for a compiled function."""
+    if is_program(root):
+        found = read_program(root.graph())
+        return Reading(found, [None] * (len(found.cards) + 1))
     if isinstance(root, Tape):
         nodes = [call.node for call in root.calls]
         made = {id(y._data): call.node for call in root.calls for y in call.outputs}

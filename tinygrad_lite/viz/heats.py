@@ -8,7 +8,7 @@ from typing import Any
 
 from ..engine import Node
 from ..errors import GradError
-from .graph import Graph
+from .cards import Graph
 from .numbers import si
 from .passes import Flow, Tile
 from .profile import Profile, memory_of

@@ -7,12 +7,12 @@ from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import NamedTuple
 
-from .graph import Call, Card, Graph
+from .cards import Call, Card, Graph
 
 __all__ = ["Chip", "Flow", "Link", "Repeat", "Tile", "View", "collapse", "depth_of", "flow", "inline_parameters", "items", "label_movements",
            "signatures"]
 
-MOVEMENTS = {"broadcast_to", "expand_dims", "flip", "getitem", "reshape", "squeeze", "swapaxes", "transpose"}
+MOVEMENTS = {"broadcast_to", "expand_dims", "flip", "getitem", "part", "reshape", "squeeze", "swapaxes", "transpose"}
 SYMBOLS = {"add": "+", "subtract": "−", "multiply": "×", "divide": "÷", "power": "^", "matmul": "@"}
 
 

@@ -86,7 +86,8 @@ class Picture:
 def draw(root: Any, *, color: Any = "op", depth: int | None = None, open: str | Sequence[str] = (), max_nodes: int | None = None,
          detail: str = "stats", direction: str = "auto", engine: str = "auto", names: Mapping[str, Any] | None = None,
          title: str | None = None) -> Picture:
-    """The picture of the graph that `root` was made by: a Tensor, a sequence of them, or the Tape of a capture.
+    """The picture of the graph that `root` was made by: a Tensor, a sequence of them, the Tape of a capture, or a compiled
+    function, whose newest program is drawn.
 
     color      "op": by kind of op. "grad": by the gradient's rms, on a log scale, recomputed where it is not there; `.grad` is not touched.
                "time": by what each op takes, forward and backward, as `viz.profile` measures it; a Profile does as well. "memory": by

@@ -169,7 +169,7 @@ def _box_title(f: Flow, box: int) -> str:
     call = f.calls[box]
     if call.kind != "repeat":
         again = [c.number for c in f.calls if c.owner == call.owner and c.kind == call.kind and c.number <= box and c.parent == call.parent]
-        return f"{call.path}{f' (call {len(again)})' if len(again) > 1 else ''}"
+        return f"{call.path}{f' (call {len(again)})' if len(again) > 1 and call.kind != 'part' else ''}"
     repeat = f.repeats[box]
     if repeat.same:
         return f"×{repeat.times}"

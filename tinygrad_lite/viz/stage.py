@@ -14,7 +14,7 @@ from ..engine import Node, Tape, Variable
 from ..errors import GradError
 from .faces import Facts, Verdict, plural
 from .fold import fold
-from .graph import Reading, as_roots, read
+from .graph import Reading, as_roots, is_program, read
 from .heats import heat_of_memory, heat_of_time, warmth
 from .numbers import Numbers, gradients, measure, short, value_of
 from .opening import GLANCE
@@ -54,10 +54,13 @@ def stage(root: Any, color: Any = "op", max_nodes: int | None = None, detail: st
         raise ValueError(f"color is 'op', 'grad', 'time', 'memory', an audit, a Profile or a Heat, not {color!r}{remedy}")
     if detail not in ("stats", "names"):
         raise ValueError(f"detail is 'stats' or 'names', not {detail!r}")
-    if not isinstance(root, Tape):
+    recorded = not (isinstance(root, Tape) or is_program(root))
+    if recorded:
         root = as_roots(root)
     elif color == "time":
-        raise ValueError("color='time' runs each op again, and those of a capture may write: draw the Tensor that it computed")
+        raise ValueError("color='time' runs each op again, and those of a capture or a program may write: draw the Tensor that it computed")
+    if color in ("grad", "memory") and is_program(root):
+        raise ValueError(f"color={color!r} is of recorded Tensors; a program keeps no results: pass a Heat, or color='op'")
     with _no_collection():
         return _stage(root, color, audited, max_nodes, detail, title, read(root, names) if reading is None else reading, verdicts or {}, notes)
 
@@ -77,7 +80,7 @@ def _no_collection() -> Iterator[None]:
 def _stage(root: Any, color: Any, audited: bool, max_nodes: int | None, detail: str, title: str | None, reading: Reading,
            verdicts: Mapping[int, Verdict], known: Sequence[str]) -> Stage:
     graph, things = reading
-    roots = [] if isinstance(root, Tape) else root
+    roots = root if isinstance(root, list) else []
     verdicts = _verdicts(color, things) if audited else verdicts
     asked = {n for n, verdict in verdicts.items() if verdict.kind != "ok"}
     f = fold(label_movements(flow(graph), asked), max_nodes or GLANCE)
@@ -113,6 +116,8 @@ def _stage(root: Any, color: Any, audited: bool, max_nodes: int | None, detail: 
         words = color.verdict().split("; ")
         notes = [*([words[0]] if title else []), *words[1:], *notes]
         title = title or words[0]
+    if is_program(root):
+        title = title or f"Program of {getattr(root, '__name__', 'a compiled function')}"
     return Stage(f, facts, title or f"Graph of {called}", tuple(notes), "audit" if audited else "heat" if heat is not None else "op", heat)
 
 
