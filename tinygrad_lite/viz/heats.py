@@ -3,18 +3,19 @@
 Nothing is lost between the two: the cards of one picture, folded, closed or open, add up to the whole.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 from ..engine import Node
 from ..errors import GradError
 from .cards import Graph
 from .numbers import si
-from .passes import Flow, Tile
+from .passes import Flow
 from .profile import Profile, memory_of
 from .scene import Heat
 
-__all__ = ["heat_of_memory", "heat_of_time", "warmth"]
+__all__ = ["gathered", "heat_of_memory", "heat_of_time"]
 
 
 def heat_of_time(profile: Profile, graph: Graph) -> tuple[Heat, str]:
@@ -40,24 +41,19 @@ def heat_of_memory(graph: Graph, things: Sequence[Any]) -> tuple[Heat, str]:
     return Heat("memory of results", "B", held, log=False), f"results hold {si(sum(held.values()), 'B')}"
 
 
-def warmth(heat: Heat, f: Flow) -> Callable[[Tile], float | None]:
-    """How warm a tile of any view of `f` is: the sum of all that it stands for (heat.whole), or what its result is."""
+def gathered(heat: Heat, f: Flow) -> Heat:
+    """The same with all that a tile of `f` stands for on that tile: later rounds of a repeat, and what is a word at it, as movements and
+    constants are at the first op that used them."""
     if not heat.whole:
-        return lambda tile: heat.cards.get(tile.output)
+        return heat
     stands = {copy: n for n, tile in f.tiles.items() for copy in tile.copies or (n,)}
     users: dict[int, int] = {}  # card -> the tile of the first that used it
     total: dict[int, float] = {}
     for card in reversed(f.graph.cards):
-        tile_of = stands.get(card.number, users.get(card.number))  # a movement or a constant is a word at what used it
+        tile_of = stands.get(card.number, users.get(card.number))
         if tile_of is None:
             continue
         users.update(dict.fromkeys(card.inputs, tile_of))
         if card.number in heat.cards:
             total[tile_of] = total.get(tile_of, 0.0) + heat.cards[card.number]
-
-    def of(tile: Tile) -> float | None:
-        parts = [*(tile.inside or (tile.number,)), *tile.held, *[chip.number for chip in tile.chips]]
-        known = [total[n] for n in parts if n in total]
-        return sum(known) if known else None
-
-    return of
+    return replace(heat, cards=total)

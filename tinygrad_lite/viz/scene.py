@@ -8,7 +8,7 @@ from .faces import LOOKS, Face, Facts, face, plural
 from .layout import Wire, layout
 from .metrics import width
 from .numbers import si
-from .passes import Flow, Link, View
+from .passes import Flow, Link, Tile, View
 
 __all__ = ["Box", "Edge", "Heat", "Key", "Place", "Scene", "scene"]
 
@@ -26,6 +26,14 @@ class Heat:
     cards: Mapping[int, float]
     whole: bool = True
     log: bool = True
+
+    def of(self, tile: Tile) -> float | None:
+        """Of a tile, once `cards` has all that a tile stands for on that tile; a module's parameters belong to it, and chips to their card."""
+        if not self.whole:
+            return self.cards.get(tile.output)
+        parts = [*(tile.inside or (tile.number,)), *tile.held, *[chip.number for chip in tile.chips]]
+        known = [self.cards[n] for n in parts if n in self.cards]
+        return sum(known) if known else None
 
     def text(self, x: float) -> str:
         return si(x, self.unit)

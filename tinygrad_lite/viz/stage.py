@@ -15,7 +15,7 @@ from ..errors import GradError
 from .faces import Facts, Verdict, plural
 from .fold import fold
 from .graph import Reading, as_roots, is_program, read
-from .heats import heat_of_memory, heat_of_time, warmth
+from .heats import gathered, heat_of_memory, heat_of_time
 from .numbers import Numbers, gradients, measure, short, value_of
 from .opening import GLANCE
 from .passes import Flow, flow, label_movements
@@ -92,6 +92,8 @@ def _stage(root: Any, color: Any, audited: bool, max_nodes: int | None, detail: 
         heat, cost = heat_of_memory(graph, things)
     elif color == "time" or isinstance(color, Profile):
         heat, cost = heat_of_time(color if isinstance(color, Profile) else profile(root), graph)
+    if heat is not None:
+        heat = gathered(heat, f)
 
     @cache
     def value(n: int) -> Numbers | None:
@@ -102,7 +104,7 @@ def _stage(root: Any, color: Any, audited: bool, max_nodes: int | None, detail: 
         g = _gradient(things[n], flown, color == "grad")
         return None if g is None else measure(g)
 
-    facts = Facts(value, grad, verdicts.get, (lambda tile: None) if heat is None else warmth(heat, f),
+    facts = Facts(value, grad, verdicts.get, (lambda tile: None) if heat is None else heat.of,
                   "gradient not known" if amiss else NOT_YET if roots else "", detail == "stats",
                   None if heat is None or color == "grad" else partial(_heat_text, heat, sum(heat.cards.values())))
     first = f.card(graph.roots[0]) if graph.roots else None
