@@ -168,7 +168,7 @@ def test_a_picture_shows_itself_and_keeps_nothing_alive() -> None:
 
 def test_options_that_do_not_exist_are_refused() -> None:
     loss, _ = by_hand()
-    for options, message in [({"color": "audit"}, r"pass color=verify.audit\(root\)"), ({"color": "red"}, "'op', 'grad', an audit or a Heat"),
+    for options, message in [({"color": "audit"}, r"pass color=verify.audit\(root\)"), ({"color": "red"}, "'op', 'grad', 'time', 'memory', an audit"),
                              ({"engine": "neato"}, "'auto' or 'dot'"), ({"detail": "all"}, "'stats' or 'names'"),
                              ({"direction": "up"}, "'auto', 'TB' or 'LR'"), ({"max_nodes": 0}, "1 or more"), ({"depth": -1}, "0 or more")]:
         with pytest.raises(ValueError, match=message):

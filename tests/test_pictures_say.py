@@ -119,6 +119,31 @@ def test_modules_open_by_depth_and_by_path() -> None:
         viz.draw(loss, open="blocks.9")
 
 
+def test_without_being_asked_a_picture_shows_what_is_taken_in_at_a_glance() -> None:
+    _, loss_of = example("gpt", depth=4)
+    loss = loss_of()
+    scene = viz.draw(loss).scene  # GPT is open; its blocks, 7 cards each, would make 41
+    assert [p.face.title for p in scene.cards if p.face.look == "module"] == ["blocks.0", "blocks.1", "blocks.2", "blocks.3", "ln"]
+    assert len(scene.cards) == 12
+    assert scene.height < 1400
+    opened = viz.draw(loss, max_nodes=60).scene
+    assert [box.title for box in opened.boxes][:5] == ["GPT", "blocks.0", "blocks.1", "blocks.2", "blocks.3"]
+    _, loss_of = example("gpt", depth=1)
+    assert [box.title for box in viz.draw(loss_of()).scene.boxes] == ["GPT", "blocks.0", "ln"]  # 17 cards
+    _, loss_of = example("gpt", depth=24)
+    scene = viz.draw(loss_of()).scene  # one block stands for all, so that there is room to open it
+    assert {box.title for box in scene.boxes} == {"GPT", "24 alike, one after the other", "blocks.0", "ln"}
+    assert len(scene.cards) <= 20
+
+
+def test_a_model_of_many_layers_of_its_own_is_opened_all_the_same() -> None:
+    widths = range(3, 30)
+    deep = nn.Sequential(*[layer for n in widths for layer in (nn.Linear(n, n + 1), nn.Tanh())])  # no two alike
+    assert len(viz.draw(deep(tl.ones(2, 3)).sum()).scene.cards) == 56
+    deeper = nn.Sequential(deep, *[nn.Linear(30, 30), nn.Linear(30, 30)])
+    assert len(viz.draw(deeper(tl.ones(2, 3)).sum()).scene.cards) == 5
+
+
 def test_two_models_with_equal_paths_stay_apart() -> None:
     one, two = (nn.Sequential(nn.Linear(2, 3), nn.Tanh()) for _ in range(2))
     x = tl.ones(4, 2)

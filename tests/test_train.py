@@ -7,6 +7,7 @@ import io
 import math
 import signal
 import sys
+import xml.etree.ElementTree as ElementTree
 from dataclasses import replace
 
 import numpy as np
@@ -32,6 +33,8 @@ from tinygrad_lite.train import (
 from tinygrad_lite.train.model import build_model
 from tinygrad_lite.train.report import Progress, head, result
 from tinygrad_lite.verify import Report
+from tinygrad_lite.viz import curves_svg
+from tinygrad_lite.viz.curves_panels import chart
 
 rng = np.random.default_rng(7)
 X = rng.standard_normal((40, 3)).astype(np.float32)
@@ -345,25 +348,16 @@ def test_an_error_while_writing_leaves_nothing_new_and_nothing_harmed(tmp_path, 
     assert [path.name for path in tmp_path.iterdir()] == ["old"]
 
 
-def test_a_picture_that_fails_costs_nothing_else(tmp_path, monkeypatch):
-    def crash(loss, path):
-        path.write_text("<svg")
-        raise RuntimeError("dot\nran out of memory")
-
-    monkeypatch.setattr(job, "render", crash)
-    files, amiss = write(small_outcome(), tmp_path)
-    assert amiss == "Graphviz failed: dot ran out of memory"
-    assert {path.name for path in tmp_path.iterdir()} == {name for name, _ in files} == {
-        "weights.npz", "history.csv", "curves.svg", "graph.dot"}
-
-
-def test_without_graphviz_one_sentence_says_what_to_install(tmp_path, monkeypatch):
+def test_pictures_need_nothing_but_numpy(tmp_path, monkeypatch):
     monkeypatch.setenv("PATH", "")
-    monkeypatch.setitem(sys.modules, "pygraphviz", None)
-    files, amiss = write(small_outcome(), tmp_path)
-    assert "pip install" in amiss
-    assert "\n" not in amiss
-    assert "graph.svg" not in {path.name for path in tmp_path.iterdir()} | {name for name, _ in files}
+    for module in ("pygraphviz", "graphviz", "matplotlib"):
+        monkeypatch.setitem(sys.modules, module, None)
+    files = write(small_outcome(hidden=(4,)), tmp_path)
+    assert {path.name for path in tmp_path.iterdir()} == {name for name, _ in files}
+    texts = {name: "".join(ElementTree.parse(tmp_path / name).getroot().itertext()) for name in ("graph.svg", "curves.svg")}
+    for word in ("X", "y", "weight", "bias", "tanh", "mse_loss", "rms"):  # of values and of gradients
+        assert word in texts["graph.svg"]
+    assert "held out" in texts["curves.svg"]
 
 
 def test_a_wrong_gradient_is_told_and_a_model_too_large_to_check_too(monkeypatch):
@@ -376,14 +370,25 @@ def test_a_wrong_gradient_is_told_and_a_model_too_large_to_check_too(monkeypatch
     assert "not checked" in "\n".join(result(small_outcome()))
 
 
-def test_files_of_others_stay_and_an_old_picture_goes(tmp_path, monkeypatch):
-    (tmp_path / "notes.txt").write_text("mine")
-    (tmp_path / "graph.svg").write_text("an old picture")
-    monkeypatch.setattr(job, "draw", lambda loss, path: "no Graphviz here")
-    files, amiss = write(small_outcome(), tmp_path)
-    assert amiss == "no Graphviz here"
-    assert {path.name for path in tmp_path.iterdir()} == {"notes.txt", "weights.npz", "history.csv", "curves.svg", "graph.dot"}
-    assert [name for name, _ in files] == ["weights.npz", "history.csv", "curves.svg", "graph.dot"]
+def test_files_of_others_stay_and_old_ones_of_its_own_go(tmp_path):
+    for name in ("notes.txt", *job.FILES):
+        (tmp_path / name).write_text("old")
+    files = write(small_outcome(), tmp_path)
+    assert {path.name for path in tmp_path.iterdir()} == {"notes.txt", *(name for name, _ in files)}
+    assert [path.name for path in tmp_path.iterdir() if path.read_bytes() == b"old"] == ["notes.txt"]
+
+
+def test_a_history_is_columns_too():
+    _, history = linear_fit(epochs=3)
+    assert list(history) == ["epoch", "train_loss", "held_out_loss", "learning_rate", "seconds"]
+    assert history["epoch"] == [0, 1, 2, 3]
+    assert history["train_loss"] == [epoch.train_loss for epoch in history.epochs]
+    with pytest.raises(KeyError, match="a history has epoch, train_loss, .*, not 'loss'"):
+        history["loss"]
+    svg = curves_svg(history)  # nothing was held out, and the rate never changed
+    assert [panel.title for panel in chart(history).panels] == ["loss"]
+    assert f"train {history['train_loss'][-1]:.4g}" in svg
+    assert "learning rate 0.1 throughout" in svg
 
 
 def test_a_folder_that_cannot_be_one_is_refused(tmp_path):

@@ -114,6 +114,7 @@ def test_confusion_takes_names_an_order_and_tensors():
 def test_weights_are_tables_images_and_filters():
     layer = nn.Linear(6, 4)
     np.testing.assert_allclose(viz.weights(layer).axes[0].images[0].get_array(), layer.weight.data)
+    assert all(tick == round(tick) for tick in viz.weights(tl.ones(16, 2)).axes[0].get_xticks())  # there is no input 0.5
     images = [ax.images[0].get_array() for ax in viz.weights(layer, shape=(2, 3)).axes if ax.images]
     np.testing.assert_allclose(images[1], layer.weight.data[1].reshape(2, 3))
     assert len(images) == 4

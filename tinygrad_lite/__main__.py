@@ -125,12 +125,10 @@ def _job(read: Callable[[], Table], settings: Settings, out: Path) -> int:
         outcome = solve(task, progress.batch, progress.epoch)
     finally:
         progress.close()
-    files, amiss = write(outcome, out)
+    files = write(outcome, out)
     _say([*result(outcome), f"{'files':<11}in {out.absolute()}"])
     width = max(len(str(out / name)) for name, _ in files)
     _say([f"  {str(out / name):<{width}}   {meaning}" for name, meaning in files])
-    if amiss:
-        _say([f"  no picture: {amiss}"])
     return 130 if outcome.history.ended == "interrupted" else 0
 
 

@@ -1,4 +1,4 @@
-"""What a job leaves behind: weights.npz, history.csv, curves.svg and graph.dot, written so that no half of anything is ever seen.
+"""What a job leaves behind: weights, history and pictures, written so that no half of anything is ever seen.
 All files are made in a temporary folder first and moved into place by os.replace once the last of them is complete.
 """
 
@@ -21,7 +21,7 @@ from ..engine import no_grad
 from ..errors import DataError
 from ..nn import Module
 from ..tensors import Tensor
-from .fit import Epoch
+from .fit import History
 from .model import build_model
 
 __all__ = ["TrainedModel", "check_folder", "load_trained", "save_history", "save_trained", "staged"]
@@ -91,13 +91,13 @@ def load_trained(path: str | os.PathLike[str]) -> TrainedModel:
         raise DataError(f"{os.fspath(path)} is no file of weights from a training job: {error}") from error
 
 
-def save_history(path: Path, epochs: Sequence[Epoch]) -> None:
+def save_history(path: Path, history: History) -> None:
     """One line per epoch. Losses are mean squared errors in units of the training target's variance."""
     with open(path, "w", encoding="utf-8", newline="") as file:
         writer = csv.writer(file, lineterminator="\n")
-        writer.writerow(["epoch", "train_loss", "held_out_loss", "learning_rate", "seconds"])
+        writer.writerow(history)
         writer.writerows((e.number, f"{e.train_loss:.9g}", f"{e.held_out_loss:.9g}", f"{e.learning_rate:g}",
-                          f"{e.seconds:.6f}") for e in epochs)
+                          f"{e.seconds:.6f}") for e in history.epochs)
 
 
 def check_folder(out: Path) -> None:

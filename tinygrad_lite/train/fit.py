@@ -8,7 +8,7 @@ import math
 import signal
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal, NamedTuple
 
@@ -42,9 +42,12 @@ class Epoch(NamedTuple):
     seconds: float
 
 
+COLUMNS = ("epoch", *Epoch._fields[1:])
+
+
 @dataclass
-class History:
-    """What happened, epoch by epoch, in floats.
+class History(Mapping[str, list[float]]):
+    """What happened, epoch by epoch, in floats; and as columns: history["train_loss"] is a list, `viz.curves(history)` draws them all.
 
     best:  the epoch whose weights the model has now: the one of the lowest training loss
     ended: "epochs" (all were done), "converged" (patience ran out), or "interrupted" (Ctrl-C)
@@ -54,6 +57,17 @@ class History:
     best: int = 0
     ended: Literal["epochs", "converged", "interrupted"] = "epochs"
     samples: int = 0
+
+    def __getitem__(self, name: str) -> list[float]:
+        if name not in COLUMNS:
+            raise KeyError(f"a history has {', '.join(COLUMNS)}, not {name!r}")
+        return [epoch[COLUMNS.index(name)] for epoch in self.epochs]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(COLUMNS)
+
+    def __len__(self) -> int:
+        return len(COLUMNS)
 
 
 def fit(model: Module, loss_fn: LossFunction, optimizer: Optimizer, X: NDArray[Any], y: NDArray[Any], *, epochs: int,

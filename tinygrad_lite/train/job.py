@@ -7,7 +7,6 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
-from subprocess import SubprocessError
 from typing import Any, Literal
 
 import numpy as np
@@ -23,20 +22,20 @@ from ..data import (
     encode,
     split_rows,
 )
-from ..errors import DataError, MissingExtra
+from ..errors import DataError
 from ..nn import Module, MSELoss
 from ..optim import SGD
 from ..tensors import Tensor, get_default_dtype
-from ..verify import Report, check_module
-from ..viz import curves_svg, render, to_dot
+from ..verify import Report, audit, check_module
+from ..viz import Picture, curves_svg, draw, to_dot
 from .compare import LeastSquares, least_squares, r2_score
 from .files import TrainedModel, save_history, save_trained, staged
 from .fit import Epoch, History, LossFunction, fit
 from .model import build_model
 
-__all__ = ["PENGUIN_JOB", "Outcome", "Settings", "Task", "check_gradients", "draw", "prepare", "solve", "write"]
+__all__ = ["PENGUIN_JOB", "Outcome", "Settings", "Task", "check_gradients", "prepare", "solve", "write"]
 
-FILES = ("weights.npz", "history.csv", "curves.svg", "graph.dot", "graph.svg")
+FILES = ("weights.npz", "history.csv", "curves.svg", "graph.svg", "graph.html", "graph.dot")
 CHECKED_PARAMETERS = 20_000  # at most: two forward passes for each are seconds for so many, and hours for a million
 CHECKED_ROWS = 32  # of the training rows: one step's worth, for the gradient check and for the graph
 
@@ -179,37 +178,28 @@ def check_gradients(model: Module, loss_fn: LossFunction, X: NDArray[Any], y: ND
     return check_module(model, Tensor(X), loss=lambda output: loss_fn(output, Tensor(y)), raise_exception=False)
 
 
-def write(outcome: Outcome, out: Path) -> tuple[list[tuple[str, str]], str]:
-    """All files of an outcome into the folder `out`, or none of them: (name, meaning) of each, and what is amiss.
+def write(outcome: Outcome, out: Path) -> list[tuple[str, str]]:
+    """All files of an outcome into the folder `out`, or none of them: (name, meaning) of each.
 
-    graph.svg is made where Graphviz is; else what is amiss says what to install. Raises OSError where `out` can't be
-    written."""
+    Nothing but NumPy is needed for any of them. Raises OSError where `out` can't be written."""
     with staged(out, FILES) as folder:
         save_trained(folder / "weights.npz", outcome.trained)
-        save_history(folder / "history.csv", outcome.history.epochs)
-        (folder / "curves.svg").write_text(curves_svg(folder / "history.csv"), encoding="utf-8")
+        save_history(folder / "history.csv", outcome.history)
+        (folder / "curves.svg").write_text(curves_svg(outcome.history), encoding="utf-8")
+        draw(outcome.loss).save(folder / "graph.svg")
+        if hasattr(Picture, "html"):
+            draw(outcome.loss, color=audit(outcome.loss)).save(folder / "graph.html")
         (folder / "graph.dot").write_text(to_dot(outcome.loss), encoding="utf-8")
-        amiss = draw(outcome.loss, folder / "graph.svg")
+        made = {path.name for path in folder.iterdir()}
     meaning = {
         "weights.npz": "weights, with the scaling and names they need (np.load)",
         "history.csv": f"losses of {len(outcome.history.epochs)} epochs, 0 being before training",
         "curves.svg": "the losses, as a picture",
-        "graph.dot": "computation graph of one step, as text",
-        "graph.svg": "the same, as a picture",
+        "graph.svg": "computation graph of one step, as a picture",
+        "graph.html": "the same to walk through, with each gradient rule checked",
+        "graph.dot": "the same as text, for Graphviz",
     }
-    return [(name, meaning[name]) for name in FILES if name != "graph.svg" or not amiss], amiss
-
-
-def draw(loss: Tensor, path: Path) -> str:
-    """A picture of the graph where Graphviz is, and ""; else one sentence: what to install, or what failed."""
-    try:
-        render(loss, path)
-    except MissingExtra as error:
-        return str(error)
-    except (OSError, RuntimeError, SubprocessError) as error:  # a picture that fails must not cost the weights
-        path.unlink(missing_ok=True)
-        return f"Graphviz failed: {' '.join(str(error).split())}"
-    return ""
+    return [(name, meaning[name]) for name in FILES if name in made]
 
 
 def _weight_difference(model: Module, closed_form: LeastSquares) -> float | None:

@@ -17,7 +17,8 @@ __all__ = ["curves", "figure", "plain_axes"]
 
 
 def curves(history: History, title: str | None = None) -> "Figure":
-    """One panel for each quantity in `history`: a mapping of names to lists, or a path to a CSV such as the main job's history.csv.
+    """One panel for each quantity in `history`: a mapping of names to lists, such as what `train.fit` returns, or a
+    path to a CSV such as the main job's history.csv.
 
     "train_loss" and "held_out_loss" (or "loss" and "val_loss") share a panel; a ring marks the lowest loss. A column named epoch or step is
     the horizontal axis. Returns a matplotlib Figure: `.savefig("curves.png")`. Raises MissingExtra without matplotlib.

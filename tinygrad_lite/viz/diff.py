@@ -12,7 +12,8 @@ from dataclasses import dataclass
 from difflib import SequenceMatcher
 from typing import Any
 
-from .graph import Card, Graph, graph
+from .cards import Card, Graph
+from .graph import graph
 
 __all__ = ["Change", "GraphDiff", "graph_diff"]
 

@@ -6,7 +6,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..errors import MissingExtra
-from .graph import Card, Graph, graph
+from .cards import Card, Graph
+from .graph import graph
 
 if TYPE_CHECKING:
     import graphviz  # type: ignore[import-untyped]

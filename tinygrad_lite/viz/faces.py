@@ -4,7 +4,7 @@ import math
 from collections.abc import Callable, Collection
 from dataclasses import dataclass
 
-from .graph import Card
+from .cards import Card
 from .metrics import shortened, width
 from .numbers import Numbers, short
 from .passes import Chip, Flow, Tile
@@ -80,6 +80,7 @@ class Facts:
     heat: Callable[[Tile], float | None]
     no_grad: str  # what to say where a gradient could be and is not
     detail: bool  # values and gradients, or words alone
+    heat_text: Callable[[float], str] | None = None  # what a card says of its heat
 
 
 def size_text(card: Card) -> str:
@@ -101,7 +102,8 @@ def face(f: Flow, tile: Tile, facts: Facts, alone: Collection[int] = (), rounds:
     look = "module" if module else ("parameter" if card.requires_grad else "data") if leaf else _KIND.get(card.label, "function")
     name = card.name if card.name != tile.label else ""
     title = f"{tile.label.rpartition('.')[2] if leaf else tile.label}{f' → {name}' if name and not leaf and not module else ''}"
-    lines = _lines(f, tile, alone)
+    heat = facts.heat(tile)
+    lines = [*([facts.heat_text(heat)] if heat is not None and facts.heat_text is not None else []), *_lines(f, tile, alone)]
     copies = tile.copies or (tile.output,)
     grads = []
     if facts.detail and len(copies) > 1:
@@ -116,7 +118,7 @@ def face(f: Flow, tile: Tile, facts: Facts, alone: Collection[int] = (), rounds:
     badge = _badge(f, tile, len(copies)) if len(copies) > 1 and len(copies) != rounds else ""
     shape = size_text(card)
     new = Face(tile.number, look, shortened(title, 13, 190, True), shape, tuple(lines), value, grad, no_grad, tuple(grads), chips, verdict,
-               facts.heat(tile), badge, module or len(copies) > 1, _tip(f, tile, card, value, grad, no_grad, verdict), 0, 0)
+               heat, badge, module or len(copies) > 1, _tip(f, tile, card, value, grad, no_grad, verdict), 0, 0)
     return _sized(new)
 
 
@@ -135,12 +137,12 @@ def _lines(f: Flow, tile: Tile, alone: Collection[int]) -> list[str]:
     if tile.kind == "module":
         held = sum(math.prod(f.card(n).shapes[0]) for n in tile.held)
         call = f.calls[-1 - tile.number]
-        kind = [] if call.kind in (tile.label, "repeat") else [call.kind]
+        kind = [] if call.kind in (tile.label, "repeat", "part") else [call.kind]
         return [shortened(" · ".join([*kind, plural(len(tile.inside), "op"), *([plural(held, "parameter")] if held else [])]), 10, 220)]
     lines = [shortened("  ".join(tile.texts), 10, 200)] if tile.texts else []
     if tile.kind == "op" and tile.call in alone:
         call = f.calls[tile.call]
-        lines.append(shortened(f"{call.path} · {call.kind}" if call.kind != call.path else call.path, 10, 200))
+        lines.append(shortened(f"{call.path} · {call.kind}" if call.kind not in (call.path, "part") else call.path, 10, 200))
     return lines
 
 

@@ -8,7 +8,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from .graph import Call
+from .cards import Call
 from .passes import Flow, Link, Repeat, Tile, items, signatures
 
 __all__ = ["fold"]

@@ -1,58 +1,18 @@
-"""A computation graph as plain data: what every listing and picture is made from. It keeps no Tensor alive.
+"""From Tensors to a graph as plain data, in which each node and each leaf stands once, in the order of birth, however often it is used.
 
-Each node and each leaf stands once, in the order of birth, however often it is used; nothing is recursive.
+Nothing is recursive: a chain of a million nodes is read.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 from ..engine import Node, Scope, Tape, Variable, describe, newest_first, parameter_paths, source_line
 from ..nn import Parameter
+from .cards import Call, Card, Graph
 from .origin import Assigned
+from .program import is_program, read_program
 
-__all__ = ["Call", "Card", "Graph", "Reading", "as_roots", "graph", "read", "read_nodes"]
-
-
-@dataclass(frozen=True, slots=True)
-class Card:
-    """One leaf, constant or op. `inputs` are numbers of other cards, always lower ones."""
-
-    number: int
-    kind: str  # "leaf", "constant" or "op"
-    label: str  # the op, or the name of a leaf, or the value of a small constant
-    shapes: tuple[tuple[int, ...], ...]  # of each output
-    dtype: str
-    inputs: tuple[int, ...] = ()
-    params: tuple[tuple[str, str], ...] = ()
-    path: str = ""  # of the module in whose call it was made; of the module that holds it, for a parameter
-    origin: str = ""  # where the user's line is, and its text
-    requires_grad: bool = False
-    call: int = -1  # the module call it was made in, a number of Graph.calls; -1: in none
-    source: str = ""  # the text of the user's line
-    name: str = ""  # the user's variable that holds the result
-    parameter: bool = False  # a leaf that a module holds, or held
-    birth: int = 0  # when it was recorded; 0 for what was there before
-    nbytes: int = 0  # of the outputs
-
-
-@dataclass(frozen=True, slots=True)
-class Call:
-    """One call of a module. Two calls of one module have the same `owner`; two outermost modules have different `model` numbers."""
-
-    number: int
-    parent: int  # the call around it, or -1
-    path: str
-    kind: str  # the module's class
-    owner: int
-    model: int
-
-
-@dataclass(frozen=True)
-class Graph:
-    cards: tuple[Card, ...]
-    roots: tuple[int, ...]  # numbers of the cards that were asked for
-    calls: tuple[Call, ...] = ()
+__all__ = ["Call", "Card", "Graph", "Reading", "as_roots", "graph", "is_program", "read", "read_nodes"]
 
 
 class Reading(NamedTuple):
@@ -63,7 +23,7 @@ class Reading(NamedTuple):
 
 
 def graph(root: Any, names: Mapping[str, Any] | None = None) -> Graph:
-    """The graph that `root` (a Tensor, a sequence of them, a Tape of `capture`) was made by, oldest first.
+    """The graph that `root` (a Tensor, a sequence of them, a Tape of `capture`) was made by, oldest first; or that of a compiled function.
 
     names: more names for Tensors, {name: Tensor}; `names=locals()` is fine. A parameter is named by its path in the module that used it.
     """
@@ -71,7 +31,10 @@ def graph(root: Any, names: Mapping[str, Any] | None = None) -> Graph:
 
 
 def read(root: Any, names: Mapping[str, Any] | None = None) -> Reading:
-    """`graph(root, names)`, and beside each card what it was read from."""
+    """`graph(root, names)`, and beside each card what it was read from: nothing, for a compiled function."""
+    if is_program(root):
+        found = read_program(root.graph())
+        return Reading(found, [None] * (len(found.cards) + 1))
     if isinstance(root, Tape):
         nodes = [call.node for call in root.calls]
         made = {id(y._data): call.node for call in root.calls for y in call.outputs}
@@ -105,14 +68,18 @@ def read_nodes(nodes: Sequence[Node], roots: Iterable[Variable], names: Mapping[
 
     def card_of(x: Any) -> int:
         nonlocal unnamed
+        if isinstance(x, int | float):  # each its own, though small ones are one object
+            cards.append(Card(len(things), "constant", f"{x:.4g}", ((),), type(x).__name__))
+            things.append(x)
+            return len(cards)
         if isinstance(x, Variable):
             node = x.node or made.get(id(x._data))
             if node is not None and id(node) in number:
                 return number[id(node)]
         key = id(x)
-        if key in number and not isinstance(x, int | float):
+        if key in number:
             return number[key]
-        number[key] = n = len(cards) + 1
+        number[key] = n = len(things)
         things.append(x)
         if isinstance(x, Variable):
             label = known.get(key, "") or x.name or ""
@@ -124,7 +91,7 @@ def read_nodes(nodes: Sequence[Node], roots: Iterable[Variable], names: Mapping[
                               nbytes=getattr(x._data, "nbytes", 0)))
         else:
             shape = getattr(x, "shape", ())
-            label = f"{x:.4g}" if isinstance(x, int | float) else "constant" if shape or x is None else str(x)
+            label = "constant" if shape or x is None else str(x)
             cards.append(Card(n, "constant", label, (shape,), str(getattr(x, "dtype", type(x).__name__)), nbytes=getattr(x, "nbytes", 0)))
         return n
 
@@ -136,16 +103,16 @@ def read_nodes(nodes: Sequence[Node], roots: Iterable[Variable], names: Mapping[
         else:
             inputs = tuple([card_of(x) for x in node.inputs if x is not None])
             outputs = node.output if type(node.output) is tuple else (node.output,)
-            wanted = any(cards[i - 1].requires_grad for i in inputs) and node.op.differentiable
-        place = (id(node.code), node.lasti)
-        if place not in places:
-            places[place] = describe(node.code, node.lasti), source_line(node.code, node.lasti)
-        call = calls.number(node.scope)
-        number[id(node)] = n = len(cards) + 1
+            wanted = node.op.differentiable and any(cards[i - 1].requires_grad for i in inputs)
+        place = places.get((id(node.code), node.lasti))
+        if place is None:
+            place = places[id(node.code), node.lasti] = describe(node.code, node.lasti), source_line(node.code, node.lasti)
+        call = -1 if node.scope is None else calls.number(node.scope)
+        number[id(node)] = n = len(things)
         things.append(node)
         cards.append(Card(n, "op", node.op.name, tuple([y.shape for y in outputs]), dtypes[outputs[0].dtype] if outputs else "", inputs,
-                          tuple([(k, _short(v)) for k, v in node.params.items()]), calls.all[call].path if call >= 0 else "", places[place][0],
-                          wanted, call, places[place][1], results.get(id(node)) or assigned.name(node, after), False, node.birth,
+                          tuple([(k, _short(v)) for k, v in node.params.items()]) if node.params else (), calls.all[call].path if call >= 0 else "",
+                          place[0], wanted, call, place[1], results.get(id(node)) or assigned.name(node, after), False, node.birth,
                           sum([getattr(y, "nbytes", 0) for y in outputs])))
     ends = tuple([card_of(r) for r in roots])  # may add a card: a root may be a leaf
     return Reading(Graph(tuple(cards), ends, tuple(calls.all)), things)

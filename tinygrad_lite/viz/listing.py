@@ -3,7 +3,8 @@
 from collections.abc import Mapping
 from typing import Any
 
-from .graph import Card, graph
+from .cards import Card
+from .graph import graph
 
 __all__ = ["listing"]
 

@@ -20,8 +20,8 @@ from .stage import stage
 __all__ = ["draw_model"]
 
 
-def draw_model(model: Any, *inputs: Any, depth: int | None = None, open: str | Sequence[str] = (), max_nodes: int = 60, detail: str = "stats",
-               engine: str = "auto", title: str | None = None) -> Picture:
+def draw_model(model: Any, *inputs: Any, depth: int | None = None, open: str | Sequence[str] = (), max_nodes: int | None = None,
+               detail: str = "stats", engine: str = "auto", title: str | None = None) -> Picture:
     """Run `model(*inputs)` once, in its present mode, and draw all that it does, with or without gradients.
 
     inputs: what the model is called with, or shapes (tuples of ints), which stand for zeros. If the forward raises, the error is shown in place:

@@ -10,7 +10,7 @@ import numpy as np
 from ..engine import Node, Step, Variable, here, newest_first, sweep
 from ..errors import GradError
 
-__all__ = ["Numbers", "gradients", "measure", "short", "value_of"]
+__all__ = ["Numbers", "gradients", "measure", "short", "si", "value_of"]
 
 BINS = 16
 SAMPLE = 65_536  # entries that a histogram looks at; range and rms are of all
@@ -67,6 +67,16 @@ def _bins(a: Any, low: float, high: float) -> tuple[int, ...]:
 def short(x: float) -> str:
     """Three digits, with a true minus: `−0.0123`, `1e−06`."""
     return f"{x:.3g}".replace("-", "−").replace("e−0", "e−").replace("e+0", "e").replace("e+", "e")
+
+
+def si(value: float, unit: str) -> str:
+    """Three digits and a prefix: 0.0000123 s is "12.3 µs"."""
+    if not value:
+        return f"0 {unit}".rstrip()
+    power = max(-3, min(4, math.floor(math.log10(abs(value)) / 3)))
+    if round(value / 1000 ** power) >= 1000 and power < 4:  # 999.7 rounds up into the next prefix
+        power += 1
+    return f"{value / 1000 ** power:.3g} {'nµm kMGT'[power + 3].strip()}{unit}".rstrip()
 
 
 def value_of(thing: Any) -> Any:

@@ -7,12 +7,12 @@ from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import NamedTuple
 
-from .graph import Call, Card, Graph
+from .cards import Call, Card, Graph
 
-__all__ = ["Chip", "Flow", "Link", "Repeat", "Tile", "View", "collapse", "depth_of", "flow", "inline_constants", "inline_parameters", "items",
-           "label_movements", "signatures"]
+__all__ = ["Chip", "Flow", "Link", "Repeat", "Tile", "View", "collapse", "depth_of", "flow", "inline_parameters", "items", "label_movements",
+           "signatures"]
 
-MOVEMENTS = {"broadcast_to", "expand_dims", "flip", "getitem", "reshape", "squeeze", "swapaxes", "transpose"}
+MOVEMENTS = {"broadcast_to", "expand_dims", "flip", "getitem", "part", "reshape", "squeeze", "swapaxes", "transpose"}
 SYMBOLS = {"add": "+", "subtract": "−", "multiply": "×", "divide": "÷", "power": "^", "matmul": "@"}
 
 
@@ -28,7 +28,7 @@ class Tile(NamedTuple):
     """What will be one card of the picture: an op, a leaf, or a closed module (number -1 - call)."""
 
     number: int
-    kind: str  # "op", "leaf", "constant" or "module"
+    kind: str  # "op", "leaf" or "module"
     label: str
     call: int  # the module call it belongs to, or -1
     texts: tuple[str, ...] = ()  # constants that it was given
@@ -87,23 +87,22 @@ class View:
 
 
 def flow(graph: Graph) -> Flow:
-    """One tile for each card, one link for each input."""
-    tiles = {card.number: Tile(card.number, card.kind, card.label, card.call, output=card.number) for card in graph.cards}
-    links = [Link(source, card.number, slot) for card in graph.cards for slot, source in enumerate(card.inputs)]
+    """One tile for each op and leaf, one link for each input. Constants, numbers and bare arrays, are text in what they were given to:
+    `× 0.354`, `constant 8×8`."""
+    cards = graph.cards
+    links: list[Link] = []
+    tiles: dict[int, Tile] = {}
+    for card in cards:
+        n, kind = card.number, card.kind
+        if kind != "constant":
+            texts: tuple[str, ...] = ()
+            for slot, source in enumerate(card.inputs):
+                if cards[source - 1].kind == "constant":
+                    texts += (_constant(cards[source - 1], card.label, slot),)
+                else:
+                    links.append(Link(source, n, slot))
+            tiles[n] = Tile(n, kind, card.label, card.call, texts, (), (), (), (), n)
     return Flow(graph, tiles, tuple(links), graph.calls, graph.roots, {})
-
-
-def inline_constants(f: Flow) -> Flow:
-    """Numbers and bare arrays become text in what they were given to: `× 0.354`, `constant 8×8`."""
-    texts: dict[int, list[str]] = {}
-    links = []
-    for link in f.links:
-        if f.tiles[link.source].kind == "constant":
-            texts.setdefault(link.target, []).append(_constant(f.card(link.source), f.card(link.target).label, link.slot))
-        else:
-            links.append(link)
-    tiles = {n: tile._replace(texts=tuple(texts[n])) if n in texts else tile for n, tile in f.tiles.items() if tile.kind != "constant"}
-    return replace(f, tiles=tiles, links=tuple(links))
 
 
 def _constant(card: Card, op: str, slot: int) -> str:

@@ -83,15 +83,21 @@ class Picture:
         return f"<Picture {self.scene.title!r}: {self.scene.subtitle}>"
 
 
-def draw(root: Any, *, color: Any = "op", depth: int | None = None, open: str | Sequence[str] = (), max_nodes: int = 60, detail: str = "stats",
-         direction: str = "auto", engine: str = "auto", names: Mapping[str, Any] | None = None, title: str | None = None) -> Picture:
-    """The picture of the graph that `root` was made by: a Tensor, a sequence of them, or the Tape of a capture.
+def draw(root: Any, *, color: Any = "op", depth: int | None = None, open: str | Sequence[str] = (), max_nodes: int | None = None,
+         detail: str = "stats", direction: str = "auto", engine: str = "auto", names: Mapping[str, Any] | None = None,
+         title: str | None = None) -> Picture:
+    """The picture of the graph that `root` was made by: a Tensor, a sequence of them, the Tape of a capture, or a compiled
+    function, whose newest program is drawn.
 
     color      "op": by kind of op. "grad": by the gradient's rms, on a log scale, recomputed where it is not there; `.grad` is not touched.
-               What `verify.audit(root)` returned: the wrong rule red, its victims orange. A `Heat`: any number for each card
-    depth      open modules less than so many deep; None: from the outside in while at most `max_nodes` cards show
+               "time": by what each op takes, forward and backward, as `viz.profile` measures it; a Profile does as well. "memory": by
+               what its results hold. What `verify.audit(root)` returned: the wrong rule red, its victims orange. A `Heat`: any number
+               for each card. A card that stands for several has their sum
+    depth      open modules less than so many deep; None: what is taken in at a glance, the outermost modules and, level by level, what is in
+               them while at most 20 cards show
     open       paths of modules to open, with * and ?: "blocks.1", ["blocks.1", "blocks.1.attn"]; what is around them opens too
-    max_nodes  what is repeated within one module (or outside of all) more often than this is folded, where the rounds are alike
+    max_nodes  open from the outside in while at most so many cards show, and not only 20; what is repeated within one module (or outside of
+               all) is folded where more than so many ops and modules are there (None: 20) and the rounds are alike
     detail     "stats": histograms, range and rms of values and gradients; "names": words alone
     direction  "TB": from the top down, as "auto" is; "LR": from left to right
     engine     "auto": our own layout, the same on every machine. "dot": Graphviz's, where it is installed
@@ -104,12 +110,12 @@ def draw(root: Any, *, color: Any = "op", depth: int | None = None, open: str | 
         raise ValueError(f"engine is 'auto' or 'dot', not {engine!r}")
     if direction not in ("auto", "TB", "LR"):
         raise ValueError(f"direction is 'auto', 'TB' or 'LR', not {direction!r}")
-    if max_nodes < 1 or (depth is not None and depth < 0):
+    if (max_nodes is not None and max_nodes < 1) or (depth is not None and depth < 0):
         raise ValueError(f"max_nodes is 1 or more and depth 0 or more, not {max_nodes} and {depth}")
     return picture(stage(root, color, max_nodes, detail, names, title), depth, open, max_nodes, engine, direction == "LR")
 
 
-def picture(set_: Stage, depth: int | None = None, open: str | Sequence[str] = (), max_nodes: int = 60, engine: str = "auto",
+def picture(set_: Stage, depth: int | None = None, open: str | Sequence[str] = (), max_nodes: int | None = None, engine: str = "auto",
             sideways: bool = False) -> Picture:
     """The picture of what `stage` prepared, in one state of opened modules."""
     paths = [open] if isinstance(open, str) else list(open)

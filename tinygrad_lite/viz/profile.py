@@ -18,8 +18,9 @@ import numpy as np
 from ..engine import Node, Variable, capture, describe, handle, module_path, named, newest_first, no_grad, unbroadcast
 from ..errors import GradError
 from .flops import flops
+from .numbers import si
 
-__all__ = ["Cost", "Profile", "profile"]
+__all__ = ["Cost", "Profile", "memory_of", "profile"]
 
 SHORTEST = 50e-6  # seconds: quicker calls are timed several at once, since the clock's own step and call are 0.1 µs
 LINE = 80  # characters of the user's line
@@ -96,8 +97,8 @@ class Profile:
                           + [line[9]]).rstrip() for line in lines]
         if len(rows) > limit:
             text.append(f"and {len(rows) - limit} more")
-        return "\n".join([f"{len(self.costs)} node{'s' * (len(self.costs) != 1)}: forward {_si(total.of('forward'), 's')}, backward "
-                          f"{_si(total.of('backward'), 's')}, {_si(total.of('flops'), 'FLOP')}, outputs {_si(total.output, 'B')}; "
+        return "\n".join([f"{len(self.costs)} node{'s' * (len(self.costs) != 1)}: forward {si(total.of('forward'), 's')}, backward "
+                          f"{si(total.of('backward'), 's')}, {si(total.of('flops'), 'FLOP')}, outputs {si(total.output, 'B')}; "
                           f"sorted by {COLUMNS[by]}", *text])
 
     __str__ = table
@@ -116,9 +117,9 @@ class _Row:
 
     def cells(self, share: float) -> tuple[str, ...]:
         cost = self.costs[0]
-        operations = _si(self.of("flops"), "") + "?" * any(math.isnan(c.backward_flops) for c in self.costs)
-        return (cost.op, str(len(self.costs)), cost.path, f"{share:.1%}", _si(self.of("forward"), "s"), _si(self.of("backward"), "s"),
-                operations, _si(self.output, "B"), _si(self.of("bytes"), "B"),
+        operations = si(self.of("flops"), "") + "?" * any(math.isnan(c.backward_flops) for c in self.costs)
+        return (cost.op, str(len(self.costs)), cost.path, f"{share:.1%}", si(self.of("forward"), "s"), si(self.of("backward"), "s"),
+                operations, si(self.output, "B"), si(self.of("bytes"), "B"),
                 cost.origin if len(cost.origin) <= LINE else f"{cost.origin[:LINE - 3]}...")
 
 
@@ -226,16 +227,12 @@ def _peak(call: Callable[[], Any]) -> int:
 
 def _cost(run: _Run, times: tuple[float, float], operations: tuple[float, float], peaks: tuple[int, int]) -> Cost:
     node = run.node
-    owned = sum(y.nbytes for y in run.outputs if not any(x is not None and np.may_share_memory(x, y) for x in node.arrays if hasattr(x, "dtype")))
-    return Cost(node.birth, node.op.name, module_path(node.scope), describe(node.code, node.lasti), times[0], times[1] if run.rules else 0.0, owned,
-                peaks[0], peaks[1] if run.rules else 0, *operations)
+    return Cost(node.birth, node.op.name, module_path(node.scope), describe(node.code, node.lasti), times[0], times[1] if run.rules else 0.0,
+                memory_of(node), peaks[0], peaks[1] if run.rules else 0, *operations)
 
 
-def _si(value: float, unit: str) -> str:
-    """Three digits and a prefix: 0.0000123 s is "12.3 µs"."""
-    if not value:
-        return f"0 {unit}".rstrip()
-    power = max(-3, min(4, math.floor(math.log10(abs(value)) / 3)))
-    if round(value / 1000 ** power) >= 1000 and power < 4:  # 999.7 rounds up into the next prefix
-        power += 1
-    return f"{value / 1000 ** power:.3g} {'nµm kMGT'[power + 3].strip()}{unit}".rstrip()
+def memory_of(node: Node) -> int:
+    """Bytes of its outputs; 0 for a view of something else."""
+    outputs = node.output if type(node.output) is tuple else (node.output,)
+    inputs = [x for x in node.arrays if hasattr(x, "dtype")]
+    return sum(y.nbytes for y in outputs if not any(np.may_share_memory(x, y) for x in inputs))

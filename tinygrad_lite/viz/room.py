@@ -170,7 +170,8 @@ class Room:
                 feeds = any(span.target == name for span in self.spans)
                 item.y = y if item.kind == "box" or item.kind == "in" else y + (tall - item.h) / (2 if feeds else 1)
             ends = r == 0 or (r + 2 == len(rows) and self.items[rows[-1][0]].kind == "out") if rows[-1] else True
-            gap = (PAD + (LANE if self.loops else 0.0)) if ends else GAP
+            words = any(pair and all(self.items[name].kind in ("bend", "label") for name in pair) for pair in rows[r:r + 2])
+            gap = (PAD + (LANE if self.loops else 0.0)) if ends else GAP / 2 if words else GAP
             if aside[r] >= 1:
                 gap = max(gap, GAP + min(GAP, aside[r] / 10))
             y += tall + (0.0 if r + 1 == len(rows) or not (row or self.loops) else gap)

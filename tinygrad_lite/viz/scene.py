@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from .faces import LOOKS, Face, Facts, face, plural
 from .layout import Wire, layout
 from .metrics import width
-from .numbers import short
-from .passes import Flow, Link, View
+from .numbers import si
+from .passes import Flow, Link, Tile, View
 
 __all__ = ["Box", "Edge", "Heat", "Key", "Place", "Scene", "scene"]
 
@@ -22,13 +22,21 @@ class Heat:
     sum of its members' (whole=True), or that of its result. log: logarithmic, for what spans many sizes."""
 
     name: str  # "time"
-    unit: str  # "s"; "" for none
+    unit: str  # "s", "B"; "" for none
     cards: Mapping[int, float]
     whole: bool = True
     log: bool = True
 
+    def of(self, tile: Tile) -> float | None:
+        """Of a tile, once `cards` has all that a tile stands for on that tile; a module's parameters belong to it, and chips to their card."""
+        if not self.whole:
+            return self.cards.get(tile.output)
+        parts = [*(tile.inside or (tile.number,)), *tile.held, *[chip.number for chip in tile.chips]]
+        known = [self.cards[n] for n in parts if n in self.cards]
+        return sum(known) if known else None
+
     def text(self, x: float) -> str:
-        return f"{short(x)} {self.unit}".strip()
+        return si(x, self.unit)
 
 
 @dataclass(frozen=True, slots=True)
@@ -169,7 +177,7 @@ def _box_title(f: Flow, box: int) -> str:
     call = f.calls[box]
     if call.kind != "repeat":
         again = [c.number for c in f.calls if c.owner == call.owner and c.kind == call.kind and c.number <= box and c.parent == call.parent]
-        return f"{call.path}{f' (call {len(again)})' if len(again) > 1 else ''}"
+        return f"{call.path}{f' (call {len(again)})' if len(again) > 1 and call.kind != 'part' else ''}"
     repeat = f.repeats[box]
     if repeat.same:
         return f"×{repeat.times}"

@@ -7,16 +7,19 @@ import gc
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, partial
 from typing import Any
 
 from ..engine import Node, Tape, Variable
 from ..errors import GradError
 from .faces import Facts, Verdict, plural
 from .fold import fold
-from .graph import Reading, as_roots, read
+from .graph import Reading, as_roots, is_program, read
+from .heats import gathered, heat_of_memory, heat_of_time
 from .numbers import Numbers, gradients, measure, short, value_of
-from .passes import Flow, Tile, flow, inline_constants, label_movements
+from .opening import GLANCE
+from .passes import Flow, flow, label_movements
+from .profile import Profile, profile
 from .scene import Heat
 
 __all__ = ["Stage", "stage"]
@@ -41,18 +44,23 @@ class Stage:
         return " · ".join([*self.notes, plural(nodes, "node") + (f" shown as {plural(cards, 'card')}" if cards != nodes else "")])
 
 
-def stage(root: Any, color: Any = "op", max_nodes: int = 60, detail: str = "stats", names: Mapping[str, Any] | None = None,
+def stage(root: Any, color: Any = "op", max_nodes: int | None = None, detail: str = "stats", names: Mapping[str, Any] | None = None,
           title: str | None = None, reading: Reading | None = None, verdicts: Mapping[int, Verdict] | None = None,
           notes: Sequence[str] = ()) -> Stage:
     """Read `root`, fold its repeats, and get ready to measure. See `draw`. reading, verdicts, notes: what is known already."""
     audited = all(hasattr(color, name) for name in ("edges", "leaves", "changed", "verdict"))
-    if not (audited or isinstance(color, Heat) or color in ("op", "grad")):
+    if not (audited or isinstance(color, Heat | Profile) or color in ("op", "grad", "time", "memory")):
         remedy = ": pass color=verify.audit(root), what was found" if color == "audit" else ""
-        raise ValueError(f"color is 'op', 'grad', an audit or a Heat, not {color!r}{remedy}")
+        raise ValueError(f"color is 'op', 'grad', 'time', 'memory', an audit, a Profile or a Heat, not {color!r}{remedy}")
     if detail not in ("stats", "names"):
         raise ValueError(f"detail is 'stats' or 'names', not {detail!r}")
-    if not isinstance(root, Tape):
+    recorded = not (isinstance(root, Tape) or is_program(root))
+    if recorded:
         root = as_roots(root)
+    elif color == "time":
+        raise ValueError("color='time' runs each op again, and those of a capture or a program may write: draw the Tensor that it computed")
+    if color in ("grad", "memory") and is_program(root):
+        raise ValueError(f"color={color!r} is of recorded Tensors; a program keeps no results: pass a Heat, or color='op'")
     with _no_collection():
         return _stage(root, color, audited, max_nodes, detail, title, read(root, names) if reading is None else reading, verdicts or {}, notes)
 
@@ -69,17 +77,23 @@ def _no_collection() -> Iterator[None]:
             gc.enable()
 
 
-def _stage(root: Any, color: Any, audited: bool, max_nodes: int, detail: str, title: str | None, reading: Reading,
+def _stage(root: Any, color: Any, audited: bool, max_nodes: int | None, detail: str, title: str | None, reading: Reading,
            verdicts: Mapping[int, Verdict], known: Sequence[str]) -> Stage:
     graph, things = reading
-    roots = [] if isinstance(root, Tape) else root
+    roots = root if isinstance(root, list) else []
     verdicts = _verdicts(color, things) if audited else verdicts
     asked = {n for n, verdict in verdicts.items() if verdict.kind != "ok"}
-    f = fold(label_movements(inline_constants(flow(graph)), asked), max_nodes)
+    f = fold(label_movements(flow(graph), asked), max_nodes or GLANCE)
     flown, amiss = _flown(roots, things, color == "grad")
-    heat = color if isinstance(color, Heat) else None
+    heat, cost = color if isinstance(color, Heat) else None, ""
     if color == "grad":
         heat = Heat("rms of the gradient", "", {n: rms for n in f.tiles for rms in [_rms(things[n], flown, True)] if rms is not None}, whole=False)
+    elif color == "memory":
+        heat, cost = heat_of_memory(graph, things)
+    elif color == "time" or isinstance(color, Profile):
+        heat, cost = heat_of_time(color if isinstance(color, Profile) else profile(root), graph)
+    if heat is not None:
+        heat = gathered(heat, f)
 
     @cache
     def value(n: int) -> Numbers | None:
@@ -90,29 +104,28 @@ def _stage(root: Any, color: Any, audited: bool, max_nodes: int, detail: str, ti
         g = _gradient(things[n], flown, color == "grad")
         return None if g is None else measure(g)
 
-    def warmth(tile: Tile) -> float | None:
-        if heat is None:
-            return None
-        if not heat.whole:
-            return heat.cards.get(tile.output)
-        known = [heat.cards[n] for n in (tile.inside or tile.copies or (tile.output,)) if n in heat.cards]
-        return sum(known) if known else None
-
-    facts = Facts(value, grad, verdicts.get, warmth, "gradient not known" if amiss else NOT_YET if roots else "",
-                  detail == "stats")
+    facts = Facts(value, grad, verdicts.get, (lambda tile: None) if heat is None else heat.of,
+                  "gradient not known" if amiss else NOT_YET if roots else "", detail == "stats",
+                  None if heat is None or color == "grad" else partial(_heat_text, heat, sum(heat.cards.values())))
     first = f.card(graph.roots[0]) if graph.roots else None
     called = (first.name or first.label) if first is not None else "nothing"
     notes = [*known]
     result = value(graph.roots[0]) if roots else None
     if result is not None and result.size == 1:
         notes.append(f"{called} = {short(result.low)}")
-    if amiss:
-        notes.append(amiss)
+    notes += [note for note in (cost, amiss) if note]
     if audited:
         words = color.verdict().split("; ")
         notes = [*([words[0]] if title else []), *words[1:], *notes]
         title = title or words[0]
+    if is_program(root):
+        title = title or f"Program of {getattr(root, '__name__', 'a compiled function')}"
     return Stage(f, facts, title or f"Graph of {called}", tuple(notes), "audit" if audited else "heat" if heat is not None else "op", heat)
+
+
+def _heat_text(heat: Heat, total: float, x: float) -> str:
+    share = x / total if heat.whole and total > 0 else None
+    return heat.text(x) + ("" if share is None else " · <1%" if 0 < share < 0.005 else f" · {share:.0%}")
 
 
 def _flown(roots: list[Any], things: list[Any], wanted: bool) -> tuple[dict[int, Any], str]:

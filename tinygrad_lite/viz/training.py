@@ -219,6 +219,8 @@ def weights(layer: Any, shape: tuple[int, ...] | None = None) -> "Figure":
         drawn = axes[0].imshow(table, aspect="auto", **look)
         axes[0].set_xlabel("input", color=SOFT)
         axes[0].set_ylabel("unit", color=SOFT)
+        for axis in (axes[0].xaxis, axes[0].yaxis):
+            axis.get_major_locator().set_params(integer=True)  # there is no unit 1.5
     else:
         channels = images.shape[1]
         columns = len(images) if channels > 1 else math.ceil(math.sqrt(len(images)))
