@@ -4,13 +4,13 @@ A Stage still holds the arrays, so that only what is shown is measured; pictures
 """
 
 import gc
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cache
 from typing import Any
 
-from ..engine import Node, Tape, Variable
+from ..engine import Node, Step, Tape, Variable
 from ..errors import GradError
 from .faces import Facts, Verdict, plural
 from .fold import fold
@@ -19,9 +19,10 @@ from .numbers import Numbers, gradients, measure, short, value_of
 from .passes import Flow, Tile, flow, inline_constants, label_movements
 from .scene import Heat
 
-__all__ = ["Stage", "stage"]
+__all__ = ["GRADIENT", "Stage", "stage"]
 
 NOT_YET = "no gradient yet"
+GRADIENT = "rms of the gradient"
 
 
 @dataclass(frozen=True)
@@ -34,6 +35,9 @@ class Stage:
     notes: tuple[str, ...]
     mode: str  # "op", "audit" or "heat"
     heat: Heat | None
+    things: list[Any]  # by the number of a card, the Node, Tensor or constant it was read from
+    gradient: Callable[[int], Any]  # number of a card -> its gradient, or None
+    steps: list[Step]  # of the backward pass, where one was run
 
     def subtitle(self, cards: int) -> str:
         """What was asked for and how much of it shows."""
@@ -76,10 +80,11 @@ def _stage(root: Any, color: Any, audited: bool, max_nodes: int, detail: str, ti
     verdicts = _verdicts(color, things) if audited else verdicts
     asked = {n for n, verdict in verdicts.items() if verdict.kind != "ok"}
     f = fold(label_movements(inline_constants(flow(graph)), asked), max_nodes)
-    flown, amiss = _flown(roots, things, color == "grad")
+    steps: list[Step] = []
+    flown, amiss = _flown(roots, things, color == "grad", steps)
     heat = color if isinstance(color, Heat) else None
     if color == "grad":
-        heat = Heat("rms of the gradient", "", {n: rms for n in f.tiles for rms in [_rms(things[n], flown, True)] if rms is not None}, whole=False)
+        heat = Heat(GRADIENT, "", {n: rms for n in f.tiles for rms in [_rms(things[n], flown, True)] if rms is not None}, whole=False)
 
     @cache
     def value(n: int) -> Numbers | None:
@@ -87,16 +92,14 @@ def _stage(root: Any, color: Any, audited: bool, max_nodes: int, detail: str, ti
 
     @cache
     def grad(n: int) -> Numbers | None:
-        g = _gradient(things[n], flown, color == "grad")
+        g = gradient(n)
         return None if g is None else measure(g)
 
+    def gradient(n: int) -> Any:
+        return _gradient(things[n], flown, color == "grad")
+
     def warmth(tile: Tile) -> float | None:
-        if heat is None:
-            return None
-        if not heat.whole:
-            return heat.cards.get(tile.output)
-        known = [heat.cards[n] for n in (tile.inside or tile.copies or (tile.output,)) if n in heat.cards]
-        return sum(known) if known else None
+        return None if heat is None else heat.of(tile)
 
     facts = Facts(value, grad, verdicts.get, warmth, "gradient not known" if amiss else NOT_YET if roots else "",
                   detail == "stats")
@@ -112,18 +115,19 @@ def _stage(root: Any, color: Any, audited: bool, max_nodes: int, detail: str, ti
         words = color.verdict().split("; ")
         notes = [*([words[0]] if title else []), *words[1:], *notes]
         title = title or words[0]
-    return Stage(f, facts, title or f"Graph of {called}", tuple(notes), "audit" if audited else "heat" if heat is not None else "op", heat)
+    return Stage(f, facts, title or f"Graph of {called}", tuple(notes), "audit" if audited else "heat" if heat is not None else "op", heat,
+                 things, gradient, steps)
 
 
-def _flown(roots: list[Any], things: list[Any], wanted: bool) -> tuple[dict[int, Any], str]:
-    """id of a node or leaf -> its gradient, and why there is none where there should be."""
+def _flown(roots: list[Any], things: list[Any], wanted: bool, steps: list[Step]) -> tuple[dict[int, Any], str]:
+    """id of a node or leaf -> its gradient, and why there is none where there should be. steps: gets those of the pass."""
     if wanted and not any(root._requires_grad for root in roots):
         raise GradError("color='grad': nothing here requires a gradient. Make a leaf with requires_grad=True before it is used")
     ran = any(x.output is None if isinstance(x, Node) else isinstance(x, Variable) and x._grad is not None for x in things)
     if not (wanted or (ran and len(roots) == 1 and roots[0]._data.size == 1 and roots[0]._requires_grad)):
         return {}, ""
     try:
-        return gradients(roots), ""
+        return gradients(roots, steps), ""
     except GradError as error:
         if wanted:
             raise
