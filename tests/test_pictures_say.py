@@ -125,7 +125,7 @@ def test_without_being_asked_a_picture_shows_what_is_taken_in_at_a_glance() -> N
     scene = viz.draw(loss).scene  # GPT is open; its blocks, 7 cards each, would make 41
     assert [p.face.title for p in scene.cards if p.face.look == "module"] == ["blocks.0", "blocks.1", "blocks.2", "blocks.3"]
     assert len(scene.cards) == 12
-    assert scene.height < 1400
+    assert scene.height < 1500
     opened = viz.draw(loss, max_nodes=60).scene
     assert [box.title for box in opened.boxes][:5] == ["GPT", "blocks.0", "blocks.1", "blocks.2", "blocks.3"]
     _, loss_of = example("gpt", depth=1)

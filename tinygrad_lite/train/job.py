@@ -27,7 +27,7 @@ from ..nn import Module, MSELoss
 from ..optim import SGD
 from ..tensors import Tensor, get_default_dtype
 from ..verify import Report, audit, check_module
-from ..viz import Picture, curves_svg, draw, to_dot
+from ..viz import curves_svg, draw, to_dot
 from .compare import LeastSquares, least_squares, r2_score
 from .files import TrainedModel, save_history, save_trained, staged
 from .fit import Epoch, History, LossFunction, fit
@@ -187,10 +187,8 @@ def write(outcome: Outcome, out: Path) -> list[tuple[str, str]]:
         save_history(folder / "history.csv", outcome.history)
         (folder / "curves.svg").write_text(curves_svg(outcome.history), encoding="utf-8")
         draw(outcome.loss).save(folder / "graph.svg")
-        if hasattr(Picture, "html"):
-            draw(outcome.loss, color=audit(outcome.loss)).save(folder / "graph.html")
+        draw(outcome.loss, color=audit(outcome.loss)).save(folder / "graph.html")
         (folder / "graph.dot").write_text(to_dot(outcome.loss), encoding="utf-8")
-        made = {path.name for path in folder.iterdir()}
     meaning = {
         "weights.npz": "weights, with the scaling and names they need (np.load)",
         "history.csv": f"losses of {len(outcome.history.epochs)} epochs, 0 being before training",
@@ -199,7 +197,7 @@ def write(outcome: Outcome, out: Path) -> list[tuple[str, str]]:
         "graph.html": "the same to walk through, with each gradient rule checked",
         "graph.dot": "the same as text, for Graphviz",
     }
-    return [(name, meaning[name]) for name in FILES if name in made]
+    return list(meaning.items())
 
 
 def _weight_difference(model: Module, closed_form: LeastSquares) -> float | None:

@@ -1,7 +1,7 @@
 """What a card says: a tile's words, its numbers and its verdict, and how much room they need. Plain data, drawn by `ink` and by the page."""
 
 import math
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 
 from .cards import Card
@@ -9,7 +9,7 @@ from .metrics import shortened, width
 from .numbers import Numbers, short
 from .passes import Chip, Flow, Tile
 
-__all__ = ["BAR", "CHIP", "ChipFace", "Face", "Facts", "LOOKS", "ROW", "Verdict", "face", "plural", "size_text"]
+__all__ = ["BAR", "CHIP", "ChipFace", "Face", "Facts", "LOOKS", "ROW", "Verdict", "face", "plural", "sampled", "size_text"]
 
 ROW, CHIP, HEAD, EDGE, BAR = 15.0, 18.0, 24.0, 9.0, 44.0  # height of a row, of a chip's, of the head; margin at the sides; width of a histogram
 WIDEST, BARS = 300.0, 16
@@ -107,8 +107,7 @@ def face(f: Flow, tile: Tile, facts: Facts, alone: Collection[int] = (), rounds:
     copies = tile.copies or (tile.output,)
     grads = []
     if facts.detail and len(copies) > 1:
-        shown = min(len(copies), BARS)
-        grads = [g.rms for i in range(shown) for g in [facts.grad(copies[i * (len(copies) - 1) // (shown - 1)])] if g is not None]
+        grads = [g.rms for n in sampled(copies) for g in [facts.grad(n)] if g is not None]
     verdicts = [v for n in (tile.inside if module else copies) + tile.held for v in [facts.verdict(n)] if v is not None]
     order = ("failed", "wrong", "victim", "changed", "unknown", "ok")
     verdict = min(verdicts, key=lambda v: order.index(v.kind), default=None)
@@ -120,6 +119,12 @@ def face(f: Flow, tile: Tile, facts: Facts, alone: Collection[int] = (), rounds:
     new = Face(tile.number, look, shortened(title, 13, 190, True), shape, tuple(lines), value, grad, no_grad, tuple(grads), chips, verdict,
                heat, badge, module or len(copies) > 1, _tip(f, tile, card, value, grad, no_grad, verdict), 0, 0)
     return _sized(new)
+
+
+def sampled(copies: Sequence[int]) -> list[int]:
+    """Up to sixteen of two or more, from the first to the last."""
+    shown = min(len(copies), BARS)
+    return [copies[i * (len(copies) - 1) // (shown - 1)] for i in range(shown)]
 
 
 def _badge(f: Flow, tile: Tile, copies: int) -> str:

@@ -13,7 +13,7 @@ from .metrics import width
 from .numbers import Numbers
 from .scene import Box, Edge, Key, Place, Scene
 
-__all__ = ["STYLE", "heat_colour", "look_of", "path", "svg"]
+__all__ = ["STYLE", "heat_colour", "levels", "look_of", "path", "svg"]
 
 INK, SOFT, LINE, PAPER = "#1F2933", "#52606D", "#7B8794", "#FFFFFF"
 BLUE, ORANGE, RED = "#0077BB", "#EE7733", "#CC3311"
@@ -164,16 +164,20 @@ def _numbers(x: float, y: float, sign: str, colour: str, n: Numbers | None, grad
     """A row: sign, histogram or the gradient over the rounds of a repeat, words."""
     parts = [_nabla(x, y, colour) if sign == "∇" else _text(x, y, sign, 10, colour, bold=True)]
     left = x + 14
-    if len(grads) > 1:
-        parts.append(_bars(left, y, [_level(g, grads) for g in grads], colour))
-        left += BAR + 6
-    elif n is not None and n.bins:
-        top = max(n.bins)
-        parts.append(_bars(left, y, [count / top for count in n.bins], colour))
+    shown = levels(n, grads)
+    if shown:
+        parts.append(_bars(left, y, shown, colour))
         left += BAR + 6
     alarm = n is not None and n.nan and text.startswith("!")
     parts.append(_text(left, y, text, 10, RED if alarm else INK if left == x + 14 and n is not None else SOFT, bold=bool(alarm)))
     return parts
+
+
+def levels(n: Numbers | None, grads: Sequence[float] = ()) -> list[float]:
+    """What the bars of a row show, from 0 to 1: rms in the rounds of a repeat, or a histogram; [] where there is nothing to show."""
+    if len(grads) > 1:
+        return [_level(g, grads) for g in grads]
+    return [count / max(n.bins) for count in n.bins] if n is not None else []
 
 
 def _bars(x: float, y: float, levels: Sequence[float], colour: str, wide: float = BAR, high: float = 10.0) -> str:
@@ -201,9 +205,8 @@ def _chip(x: float, y: float, chip: ChipFace, tags: float, mode: str) -> str:
              _text(x + 6, y, chip.label, 10, INK, bold=True), _text(x + wide - 6 - width(chip.shape, 9), y, chip.shape, 9, SOFT)]
     left = x + tags + 8
     for n, colour in ((chip.value, VALUE), (chip.grad, GRAD)):
-        if n is not None and n.bins:
-            top = max(n.bins)
-            parts.append(_bars(left, y, [count / top for count in n.bins], colour, BAR / 2 + 4))
+        if shown := levels(n):
+            parts.append(_bars(left, y, shown, colour, BAR / 2 + 4))
         left += BAR / 2 + 7
     if chip.verdict is not None and chip.verdict.kind != "ok" and mode == "audit":
         parts.append(_glyph(x + wide - 2, y - 10, chip.verdict.kind, 4.5))

@@ -2,7 +2,7 @@
 
 import unicodedata
 
-__all__ = ["shortened", "width"]
+__all__ = ["shortened", "tables", "width"]
 
 # Adobe's Helvetica and Helvetica-Bold, in thousandths of the size, for the characters from space to tilde
 _PLAIN = (278, 278, 355, 556, 556, 889, 667, 191, 333, 333, 389, 584, 278, 333, 278, 278, *[556] * 10, 278, 278, 584, 584, 584, 556,
@@ -20,6 +20,11 @@ def width(text: str, size: float, bold: bool = False) -> float:
     """Of one line of text, in the unit of `size`."""
     table = _BOLD if bold else _PLAIN
     return sum([table[ord(c) - 32] if " " <= c <= "~" else _wide(c) for c in text]) * size / 1000
+
+
+def tables(text: str) -> dict[str, object]:
+    """What it takes to measure words made of the characters in `text`: thousandths of the size, plain and bold; and beyond ASCII."""
+    return {"plain": _PLAIN, "bold": _BOLD, "other": {c: _wide(c) for c in sorted(set(text)) if not " " <= c <= "~"}}
 
 
 def _wide(c: str) -> int:

@@ -86,8 +86,9 @@ def value_of(thing: Any) -> Any:
     return thing._data if isinstance(thing, Variable) else thing
 
 
-def gradients(roots: Sequence[Variable]) -> dict[int, Any]:
+def gradients(roots: Sequence[Variable], steps: list[Step] | None = None) -> dict[int, Any]:
     """id of each node and leaf -> dL/doutput, L the sum of all entries of `roots`: a backward pass that changes no `.grad` and runs no hook.
+    steps: a list that gets each step of it.
 
     Raises GradError where no backward pass can be run any more: the graph was dropped, or weights were changed in place.
     """
@@ -97,7 +98,7 @@ def gradients(roots: Sequence[Variable]) -> dict[int, Any]:
     hooked = [(owner, owner.hooks) for owner in owners if owner.hooks is not None]
     if any(node.output is None for node in nodes):
         raise GradError("the graph was dropped by backward(retain_graph=False)")
-    thread, steps = here.thread, list[Step]()
+    thread, steps = here.thread, [] if steps is None else steps
     mode = thread.mode
     try:
         thread.mode = 0  # also where a capture runs, or anomalies are looked for: a picture records nothing

@@ -2,7 +2,7 @@
 
 import zlib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -12,13 +12,13 @@ from .dot import render_text
 from .export import to_json, to_mermaid, to_scene_dot
 from .ink import svg
 from .opening import opened_by_hand, opened_to_fit
+from .page import html
+from .page_data import Snapshot, snapshot
 from .passes import collapse, inline_parameters
-from .scene import Heat, Scene, scene
+from .scene import LIMIT, Heat, Scene, scene
 from .stage import Stage, stage
 
-__all__ = ["LIMIT", "Picture", "draw"]
-
-LIMIT = 3000  # cards: more is no picture
+__all__ = ["Picture", "draw"]
 
 
 @dataclass(frozen=True)
@@ -26,6 +26,7 @@ class Picture:
     """What `draw` returns. It shows itself in a notebook; `save` writes it, `.svg` and `.dot` are its text."""
 
     scene: Scene
+    page: Snapshot = field(repr=False, compare=False)  # all that the page may show
     engine: str = "auto"
 
     @cached_property
@@ -40,23 +41,31 @@ class Picture:
         """What it shows, in the DOT language of Graphviz."""
         return to_scene_dot(self.scene)
 
+    def html(self) -> str:
+        """The picture as one page that needs nothing but itself: modules open and close, cards show their numbers, the backward pass is played.
+
+        Always in our own layout, whatever `engine` draws the SVG. Up to 256 numbers of a tensor are in it.
+        """
+        return html(self.page)
+
     def save(self, path: str | Path) -> Path:
-        """Write it; the ending says the format: .svg, .dot, .json, .mmd (Mermaid) anywhere, .png and .pdf where Graphviz is (extra [dot]).
+        """Write it; the ending says the format: .svg, .html, .dot, .json, .mmd (Mermaid) anywhere, .png and .pdf where Graphviz is (extra [dot]).
 
         Raises ValueError for another ending, MissingExtra where Graphviz is needed and missing.
         """
         path = Path(path)
         ending = path.suffix.lower()
-        texts = {".svg": lambda: self.svg, ".dot": lambda: self.dot, ".json": lambda: to_json(self.scene), ".mmd": lambda: to_mermaid(self.scene)}
+        texts = {".svg": lambda: self.svg, ".html": lambda: self.html(), ".dot": lambda: self.dot, ".json": lambda: to_json(self.scene),
+                 ".mmd": lambda: to_mermaid(self.scene)}
         if ending in texts:
             path.write_text(texts[ending](), encoding="utf-8", newline="\n")
         elif ending in (".png", ".pdf"):
             try:
                 path.write_bytes(render_text(self.dot, ending[1:]))
             except MissingExtra as error:
-                raise MissingExtra(f"{error}. Without it there are .svg, .dot, .json and .mmd") from None
+                raise MissingExtra(f"{error}. Without it there are .svg, .html, .dot, .json and .mmd") from None
         else:
-            raise ValueError(f"a picture is saved as .svg, .dot, .json, .mmd, .png or .pdf, not as {ending or 'a name without ending'!r}")
+            raise ValueError(f"a picture is saved as .svg, .html, .dot, .json, .mmd, .png or .pdf, not as {ending or 'a name without ending'!r}")
         return path
 
     def show(self) -> None:
@@ -126,4 +135,5 @@ def picture(set_: Stage, depth: int | None = None, open: str | Sequence[str] = (
         raise ValueError(f"this picture would have {len(view.tiles):,} cards, more than anybody can look at ({LIMIT:,}).\n"
                          "  Close modules with depth=, draw a smaller part of the graph, or read it as text: viz.listing(root)")
     heat = set_.heat if isinstance(set_.heat, Heat) else None
-    return Picture(scene(view, set_.facts, set_.title, set_.subtitle(len(view.tiles)), set_.mode, heat, sideways), engine)
+    drawn = scene(view, set_.facts, set_.title, set_.subtitle(len(view.tiles)), set_.mode, heat, sideways)
+    return Picture(drawn, snapshot(set_, opened, sideways), engine)

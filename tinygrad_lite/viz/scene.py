@@ -10,8 +10,9 @@ from .metrics import width
 from .numbers import si
 from .passes import Flow, Link, Tile, View
 
-__all__ = ["Box", "Edge", "Heat", "Key", "Place", "Scene", "scene"]
+__all__ = ["Box", "Edge", "Heat", "Key", "LIMIT", "Place", "Scene", "box_tip", "box_title", "scene", "single_ops"]
 
+LIMIT = 3000  # cards: more is no picture
 LABEL = 10.0  # size of an edge's label
 TOP, SIDE = 64.0, 20.0  # room for the title, and around all
 
@@ -105,11 +106,10 @@ class Scene:
 def scene(view: View, facts: Facts, title: str, subtitle: str, mode: str = "op", heat: Heat | None = None, sideways: bool = False) -> Scene:
     """Words, sizes and places of everything in `view`."""
     f = view.flow
-    ops = Counter(tile.call for tile in f.tiles.values() if tile.kind == "op")
-    alone = {call for call, n in ops.items() if n == 1 and call >= 0 and f.calls[call].kind != "repeat"}
+    alone = single_ops(f)
     rounds = {box: f.repeats[box].times for box in view.boxes if box in f.repeats}
     faces = {n: face(f, tile, facts, alone, _rounds(view, n, rounds)) for n, tile in view.tiles.items()}
-    titles = {box: _box_title(f, box) for box in view.boxes}
+    titles = {box: box_title(f, box) for box in view.boxes}
     newest: dict[int, int] = {}
     for link in view.links:
         if not link.loop and view.tiles[link.source].kind != "leaf":
@@ -127,7 +127,7 @@ def scene(view: View, facts: Facts, title: str, subtitle: str, mode: str = "op",
     boxes = []
     for box, around in view.boxes.items():
         (x, y, w, h), (tx, ty) = plan.boxes[box], plan.titles[box]
-        boxes.append(Box(box, titles[box], _r(x + dx), _r(y + dy), w, h, _r(tx + dx), _r(ty + dy), around, level[box], _box_tip(f, box)))
+        boxes.append(Box(box, titles[box], _r(x + dx), _r(y + dy), w, h, _r(tx + dx), _r(ty + dy), around, level[box], box_tip(f, box)))
     edges = tuple([Edge(link.source, link.target, tuple([(_r(x + dx), _r(y + dy)) for x, y in points]), _label(link),
                         None if middle is None else (_r(middle[0] + dx), _r(middle[1] + dy)), wire.weight == 1.0, link.loop,
                         _edge_tip(link, faces))
@@ -139,6 +139,12 @@ def scene(view: View, facts: Facts, title: str, subtitle: str, mode: str = "op",
     worst = next((kind for kind in ("failed", "wrong", "victim", "changed") if kind in kinds), "")
     return Scene(_r(wide), _r(plan.height + dy + 52), title, subtitle, mode, places, tuple(boxes), edges, legend,
                  _range(heats), heat is not None and heat.log, worst, sideways)
+
+
+def single_ops(f: Flow) -> set[int]:
+    """Calls that are one op, whose card names the module."""
+    ops = Counter(tile.call for tile in f.tiles.values() if tile.kind == "op")
+    return {call for call, n in ops.items() if n == 1 and call >= 0 and f.calls[call].kind != "repeat"}
 
 
 def _range(heats: Sequence[float]) -> tuple[float, float] | None:
@@ -173,7 +179,7 @@ def _label(link: Link) -> str:
     return f"{text} ×{link.times}".strip() if link.times > 1 and not link.loop else text
 
 
-def _box_title(f: Flow, box: int) -> str:
+def box_title(f: Flow, box: int) -> str:
     call = f.calls[box]
     if call.kind != "repeat":
         again = [c.number for c in f.calls if c.owner == call.owner and c.kind == call.kind and c.number <= box and c.parent == call.parent]
@@ -184,7 +190,7 @@ def _box_title(f: Flow, box: int) -> str:
     return f"{repeat.times} alike" + (", one after the other" if repeat.chained else ", side by side")
 
 
-def _box_tip(f: Flow, box: int) -> str:
+def box_tip(f: Flow, box: int) -> str:
     call = f.calls[box]
     if call.kind != "repeat":
         return f"module {call.path}: {call.kind}"

@@ -4,13 +4,13 @@ A Stage still holds the arrays, so that only what is shown is measured; pictures
 """
 
 import gc
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cache, partial
 from typing import Any
 
-from ..engine import Node, Tape, Variable
+from ..engine import Node, Step, Tape, Variable
 from ..errors import GradError
 from .faces import Facts, Verdict, plural
 from .fold import fold
@@ -22,9 +22,10 @@ from .passes import Flow, flow, label_movements
 from .profile import Profile, profile
 from .scene import Heat
 
-__all__ = ["Stage", "stage"]
+__all__ = ["GRADIENT", "Stage", "stage"]
 
 NOT_YET = "no gradient yet"
+GRADIENT = "rms of the gradient"
 
 
 @dataclass(frozen=True)
@@ -37,6 +38,9 @@ class Stage:
     notes: tuple[str, ...]
     mode: str  # "op", "audit" or "heat"
     heat: Heat | None
+    things: list[Any]  # by the number of a card, the Node, Tensor or constant it was read from
+    gradient: Callable[[int], Any]  # number of a card -> its gradient, or None
+    steps: list[Step]  # of the backward pass, where one was run
 
     def subtitle(self, cards: int) -> str:
         """What was asked for and how much of it shows."""
@@ -84,10 +88,11 @@ def _stage(root: Any, color: Any, audited: bool, max_nodes: int | None, detail: 
     verdicts = _verdicts(color, things) if audited else verdicts
     asked = {n for n, verdict in verdicts.items() if verdict.kind != "ok"}
     f = fold(label_movements(flow(graph), asked), max_nodes or GLANCE)
-    flown, amiss = _flown(roots, things, color == "grad")
+    steps: list[Step] = []
+    flown, amiss = _flown(roots, things, color == "grad", steps)
     heat, cost = color if isinstance(color, Heat) else None, ""
     if color == "grad":
-        heat = Heat("rms of the gradient", "", {n: rms for n in f.tiles for rms in [_rms(things[n], flown, True)] if rms is not None}, whole=False)
+        heat = Heat(GRADIENT, "", {n: rms for n in f.tiles for rms in [_rms(things[n], flown, True)] if rms is not None}, whole=False)
     elif color == "memory":
         heat, cost = heat_of_memory(graph, things)
     elif color == "time" or isinstance(color, Profile):
@@ -101,8 +106,11 @@ def _stage(root: Any, color: Any, audited: bool, max_nodes: int | None, detail: 
 
     @cache
     def grad(n: int) -> Numbers | None:
-        g = _gradient(things[n], flown, color == "grad")
+        g = gradient(n)
         return None if g is None else measure(g)
+
+    def gradient(n: int) -> Any:
+        return _gradient(things[n], flown, color == "grad")
 
     facts = Facts(value, grad, verdicts.get, (lambda tile: None) if heat is None else heat.of,
                   "gradient not known" if amiss else NOT_YET if roots else "", detail == "stats",
@@ -120,7 +128,8 @@ def _stage(root: Any, color: Any, audited: bool, max_nodes: int | None, detail: 
         title = title or words[0]
     if is_program(root):
         title = title or f"Program of {getattr(root, '__name__', 'a compiled function')}"
-    return Stage(f, facts, title or f"Graph of {called}", tuple(notes), "audit" if audited else "heat" if heat is not None else "op", heat)
+    return Stage(f, facts, title or f"Graph of {called}", tuple(notes), "audit" if audited else "heat" if heat is not None else "op", heat,
+                 things, gradient, steps)
 
 
 def _heat_text(heat: Heat, total: float, x: float) -> str:
@@ -128,15 +137,15 @@ def _heat_text(heat: Heat, total: float, x: float) -> str:
     return heat.text(x) + ("" if share is None else " · <1%" if 0 < share < 0.005 else f" · {share:.0%}")
 
 
-def _flown(roots: list[Any], things: list[Any], wanted: bool) -> tuple[dict[int, Any], str]:
-    """id of a node or leaf -> its gradient, and why there is none where there should be."""
+def _flown(roots: list[Any], things: list[Any], wanted: bool, steps: list[Step]) -> tuple[dict[int, Any], str]:
+    """id of a node or leaf -> its gradient, and why there is none where there should be. steps: gets those of the pass."""
     if wanted and not any(root._requires_grad for root in roots):
         raise GradError("color='grad': nothing here requires a gradient. Make a leaf with requires_grad=True before it is used")
     ran = any(x.output is None if isinstance(x, Node) else isinstance(x, Variable) and x._grad is not None for x in things)
     if not (wanted or (ran and len(roots) == 1 and roots[0]._data.size == 1 and roots[0]._requires_grad)):
         return {}, ""
     try:
-        return gradients(roots), ""
+        return gradients(roots, steps), ""
     except GradError as error:
         if wanted:
             raise
