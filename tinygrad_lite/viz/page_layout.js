@@ -85,11 +85,12 @@ class Room {
     });
   }
 
+  bent(name) { return ["bend", "label"].includes(this.items.get(name).kind); }
+
   links() {
-    const bent = name => +["bend", "label"].includes(this.items.get(name).kind);
     return this.spans.flatMap(span => {
       const names = [span.source, ...span.bends, span.target];
-      return names.slice(1).map((b, i) => [names[i], b, span.weight * [1, 2, 8][bent(names[i]) + bent(b)], span.key]);
+      return names.slice(1).map((b, i) => [names[i], b, span.weight * [1, 2, 8][this.bent(names[i]) + this.bent(b)], span.key]);
     });
   }
 
@@ -124,7 +125,8 @@ class Room {
         item.y = item.kind === "box" || item.kind === "in" ? y : y + (tall - item.h) / (fed.has(name) ? 2 : 1);
       }
       const ends = last.length ? r === 0 || (r + 2 === rows.length && !loose) : true;
-      let gap = ends ? PAD + lane : GAP;
+      const words = rows.slice(r, r + 2).some(pair => pair.length && pair.every(name => this.bent(name)));
+      let gap = ends ? PAD + lane : words ? GAP / 2 : GAP;
       if (aside[r] >= 1) gap = Math.max(gap, GAP + Math.min(GAP, aside[r] / 10));
       y += tall + (r + 1 === rows.length || !(row.length || this.loops.length) ? 0 : gap);
     });
