@@ -3,6 +3,7 @@
 import re
 import subprocess
 import sys
+import textwrap
 from pathlib import Path
 
 import pytest
@@ -26,6 +27,27 @@ def test_the_twenty_lines_print_what_the_readme_shows(tmp_path):
     done = run(tmp_path, "train.py", program)
     assert done.stderr == ""
     assert done.stdout == expected
+
+
+def test_the_compiled_step_prints_the_program_shown(tmp_path):
+    step = next(block for block in blocks("python") if "@tl.compile" in block)
+    shown = next(block for block in blocks("text") if block.startswith("def train_step"))
+    before = ("import numpy as np\nimport tinygrad_lite as tl\nfrom tinygrad_lite import nn, optim\n\ntl.manual_seed(0)\n"
+              "model = nn.Sequential(nn.Linear(3, 16), nn.ReLU(), nn.Linear(16, 1))\nloss_fn = nn.MSELoss()\n"
+              "optimizer = optim.SGD(model.parameters(), lr=0.1)\n\n")
+    done = run(tmp_path, "train.py", before + step)
+    assert done.stderr == ""
+    printed = textwrap.dedent(done.stdout[done.stdout.index("    def train_step"):])
+    assert printed.startswith(shown.rstrip())
+
+
+def test_the_pictures_shown_are_drawn(tmp_path):
+    lines = next(block for block in blocks("python") if block.startswith("viz.draw(loss).save"))
+    lines = "\n".join(line for line in lines.splitlines() if "history.csv" not in line)
+    before = ("import tinygrad_lite as tl\nfrom tinygrad_lite import nn, verify, viz\nmodel, x = nn.Linear(2, 1), tl.ones(3, 2)\n"
+              "loss = model(x).sum()\n")
+    assert run(tmp_path, "draw.py", before + lines).stderr == ""
+    assert {path.name for path in tmp_path.iterdir()} == {"draw.py", "graph.svg", "graph.html"}
 
 
 def test_the_wrong_rule_prints_the_table_shown(tmp_path):

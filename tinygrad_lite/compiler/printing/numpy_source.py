@@ -340,7 +340,7 @@ def _allocation(buffer: Buffer) -> str:
     if buffer.whole is not buffer:
         flat = buffer.whole.name if len(buffer.whole.shape) == 1 else f"{buffer.whole.name}.reshape(-1)"
         part = flat if buffer.whole.size == buffer.size else f"{flat}[:{buffer.size}]"
-        return f"{buffer.name} = {part}.reshape{buffer.shape}"
+        return f"{buffer.name} = {part}" + (f".reshape{buffer.shape}" if len(buffer.shape) != 1 else "")
     if buffer.usual:
         return f"{buffer.name} = np.empty({buffer.shape}, {dtype_word(buffer.dtype)})"
     inverse = tuple(int(i) for i in np.argsort(buffer.axes))
