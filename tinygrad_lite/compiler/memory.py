@@ -180,4 +180,21 @@ def _targets(program: Program) -> tuple[dict[Value, Value], set[Call]]:
         if not overwritten and not any(v.touches(old) and v is not new for other in between for v in other.inputs):
             target[new] = old
             done.add(call)
+            first = _first_half(program, old, maker, users, makers, place)
+            if first is not None and first not in results and first not in target:
+                target[first] = old
     return target, done
+
+
+def _first_half(program: Program, old: Value, maker: Call, users: dict[Value, list[Call]], makers: dict[Value, Call],
+                place: dict[Call, int]) -> Value | None:
+    """Of `m = beta m + rest g`: the product `beta m`, which may be made in the place of m already, since nothing reads m after it."""
+    if maker.function.kind != "map" or any(v.touches(old) for v in maker.inputs):
+        return None
+    for value in maker.inputs:
+        call = makers.get(value)
+        if (call is not None and call.function.kind == "map" and old in call.inputs and users[value] == [maker] and value.contiguous
+                and (value.shape, value.dtype) == (old.shape, old.dtype)
+                and not any(v.touches(old) for other in program.calls[place[call] + 1:place[maker]] for v in other.inputs)):
+            return value
+    return None

@@ -42,7 +42,7 @@ def _memory(intrinsic: Any, types: Any) -> Any:
     """
     def memory(context: Any, address: Any) -> Any:
         def code(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-            from llvmlite import ir  # type: ignore[import-untyped]
+            from llvmlite import ir
 
             byte = ir.IntType(8).as_pointer()
             module, name = builder.module, "memory"
