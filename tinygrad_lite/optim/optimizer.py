@@ -48,6 +48,7 @@ class Optimizer:
         self.defaults = defaults
         self.param_groups: list[dict[str, Any]] = []
         self.state: dict[Any, dict[str, Any]] = {}
+        self._lifted = False  # is a step under way for which write protection is lifted?
         if isinstance(params, Variable):
             raise TypeError("params must be a list of Tensors, such as model.parameters() or [w], not one Tensor")
         groups = list(params)
@@ -94,14 +95,14 @@ class Optimizer:
         if closure is not None:
             with enable_grad():
                 loss = closure()
-        if guarded:
+        if guarded and not self._lifted:
             with lifted([p._data for group in self.param_groups for p in group["params"]]):
-                self._update_all()
-        else:
-            self._update_all()
-        return loss
-
-    def _update_all(self) -> None:
+                self._lifted = True
+                try:
+                    self.step()
+                finally:
+                    self._lifted = False
+            return loss
         capturing = here.thread.mode & CAPTURE
         written: list[Variable] = []
         for group in self.param_groups:
@@ -126,6 +127,7 @@ class Optimizer:
             if mixed:
                 for p in written:
                     warn_if_mixed(p)
+        return loss
 
     def _with_state(self, group: dict[str, Any], buffers: tuple[str, ...], written: list[Variable]) -> None:
         at_step, n = -1, {}  # the numbers hold for one step count; all parameters of a group are usually at the same one

@@ -14,12 +14,13 @@ __all__ = ["backward", "grad"]
 def backward(root: Variable, gradient: Any = None, create_graph: bool = False, retain_graph: bool = True,
              steps: list[Step] | None = None) -> None:
     """Add d<gradient, root>/dleaf to `.grad` of every leaf that requires a gradient. See `Tensor.backward`."""
-    flow = sweep([root], [_seed(root, gradient, create_graph)], create_graph, retain_graph, None, steps)
-    capturing = here.thread.mode & CAPTURE
+    thread = here.thread
+    capturing = thread.mode & CAPTURE
+    flow = sweep([root], [_seed(root, gradient, create_graph or capturing != 0)], create_graph, retain_graph, None, steps)
     now = birth()
     for leaf, g in flow:
         if capturing:
-            here.thread.tape.reads_grad(leaf)
+            thread.tape.reads_grad(leaf)
         if not isinstance(g, Variable):
             g = handle(leaf.face, g, False, None, now)
         old = leaf._grad
@@ -52,7 +53,8 @@ def grad(outputs: Any, inputs: Any, grad_outputs: Any = None, retain_graph: bool
         if not x._requires_grad:
             raise GradError(f"grad(): the input of shape {x._data.shape} does not require a gradient: "
                             "make it with requires_grad=True before it is used")
-    flow = dict(sweep(roots, [_seed(root, seed, create_graph) for root, seed in zip(roots, given, strict=True)], create_graph=create_graph,
+    recorded = create_graph or here.thread.mode & CAPTURE != 0
+    flow = dict(sweep(roots, [_seed(root, seed, recorded) for root, seed in zip(roots, given, strict=True)], create_graph=create_graph,
                  retain_graph=retain_graph, targets=targets))
     found = []
     for i, x in enumerate(targets):
@@ -64,7 +66,7 @@ def grad(outputs: Any, inputs: Any, grad_outputs: Any = None, retain_graph: bool
     return tuple(found)
 
 
-def _seed(root: Variable, gradient: Any, create_graph: bool) -> Any:
+def _seed(root: Variable, gradient: Any, recorded: bool) -> Any:
     """dL/droot: an array, or a Tensor where the sweep reads its rules on Tensors."""
     if not root._requires_grad:
         why = f"  {str(root.cut)[0].upper()}{str(root.cut)[1:]}\n" if hasattr(root, "cut") else ""
@@ -75,7 +77,7 @@ def _seed(root: Variable, gradient: Any, create_graph: bool) -> Any:
         if data.size != 1:
             raise GradError(f"backward() of a Tensor of shape {data.shape} needs gradient=, of that shape: only a scalar has one gradient.\n"
                             "  Reduce it first, with .sum() or .mean().")
-        if type(data) is np.ndarray and not data.ndim and not (create_graph or here.thread.mode & CAPTURE):
+        if not recorded and type(data) is np.ndarray and not data.ndim:
             return data.dtype.type(1)  # NumPy computes with its scalars five times sooner than with 0-d arrays
         gradient = np.ones_like(data)
         if here.thread.mode & CAPTURE:
@@ -86,6 +88,6 @@ def _seed(root: Variable, gradient: Any, create_graph: bool) -> Any:
     array = gradient._data if isinstance(gradient, Variable) else gradient
     if array.shape != data.shape:
         raise ShapeError(f"backward(): gradient has shape {array.shape}, the Tensor has {data.shape}")
-    if not (create_graph or here.thread.mode & CAPTURE):
+    if not recorded:
         return array.astype(data.dtype, copy=False)
     return gradient if isinstance(gradient, Variable) else handle(root.face, gradient)
