@@ -225,3 +225,23 @@ def test_a_program_as_cards_reads_only_what_stands_before():
     assert product.path == "first"
     assert product.shapes == ((20, 8),)
     assert {card.kind for card in graph.cards} == {"leaf", "constant", "op"}
+
+
+def test_the_cards_of_a_joined_update_read_the_gradients_that_were_made():
+    model = nn.Sequential(nn.Linear(3, 4), nn.Linear(4, 2))
+    optimizer = optim.SGD(model.parameters(), lr=0.1)
+
+    @tl.compile
+    def step(x):
+        optimizer.zero_grad()
+        loss = (model(x) ** 2).sum()
+        loss.backward()
+        optimizer.step()
+        return loss
+
+    step(tl.ones(5, 3))
+    found = step.graph().cards
+    update = next(card for card in found if card.label == "np.multiply" and card.shapes == ((26,),))  # 3*4 + 4 + 4*2 + 2 entries
+    gradients = [found[n - 1] for n in update.inputs if found[n - 1].kind == "op"]
+    assert sorted(card.shapes[0] for card in gradients) == [(2,), (2, 4), (4,), (4, 3)]
+    assert {card.label for card in found if card.kind == "leaf"} >= {"0.weight", "0.bias", "1.weight", "1.bias", "parameters"}

@@ -31,10 +31,14 @@ class Cards:
 
 
 def cards(program: Program) -> Cards:
-    """The calls of `program` in order, each after what it reads; keeps no array alive."""
+    """The calls of `program` in order, each after what it reads; keeps no array alive.
+
+    A part of a flat array is a leaf with its own name, and whoever reads the whole of it reads what was last written into its parts.
+    """
     made: list[Card] = []
     number: dict[Value, int] = {}
     leaves = {id(leaf._data) for leaf in program.gradients}
+    written: dict[Value, dict[Value, int]] = {}  # flat array -> what was written into which part of it
 
     def add(kind: str, label: str, shapes: tuple[tuple[int, ...], ...], dtype: str, *more: Any) -> int:
         made.append(Card(len(made) + 1, kind, label, shapes, dtype, *more))
@@ -48,10 +52,19 @@ def cards(program: Program) -> Cards:
                                 value.kind == "outer" and id(value.data) in leaves)
         return number[value]
 
+    def read(value: Value) -> list[int]:
+        return list(written[value].values()) if value in written else [of(value)]
+
     for value in program.inputs:
         of(value)
     for call in program.calls:
-        inputs = tuple(dict.fromkeys([of(v) for v in call.inputs]))
+        if call.function.text == "part":
+            continue
+        if call.function.kind == "write" and call.args[0].span is not None and isinstance(call.args[1], Value):
+            target, value = call.args
+            written.setdefault(target.root, {})[target] = number[call.output] = of(value)
+            continue
+        inputs = tuple(dict.fromkeys([n for v in call.inputs for n in read(v)]))
         params = tuple([(key, repr(x)) for key, x in call.keywords.items() if not isinstance(x, Value)])
         own = add("op", call.function.text, tuple([v.shape for v in call.outputs]), str(call.output.dtype), inputs, params, call.path, call.line)
         number |= dict.fromkeys(call.outputs, own)
