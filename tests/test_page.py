@@ -255,3 +255,13 @@ def test_colour_modes_are_those_that_are_known() -> None:
 def test_words_alone_have_a_page_of_words() -> None:
     data = page_data(viz.draw(loss_of("mlp")[1], detail="names").page)
     assert not [tile for tile in data["tiles"] if "cells" in tile or "value" in tile or "grad" in tile]
+
+
+def test_a_page_drawn_by_time_can_change_to_memory_and_gradients() -> None:
+    _, loss = loss_of("mlp")
+    data = data_of(viz.draw(loss, color="time").html())
+    assert set(data["heats"]) == {"time", "memory of results", "grad"}
+    assert data["mode"] == "time"
+    # 16x16 after each of four layers, 16x4 after the last, one number for the loss; float32
+    held = [tile["heat"]["memory of results"][0] for tile in data["tiles"] if "memory of results" in tile.get("heat", {})]
+    assert sum(held) == 4 * (4 * 16 * 16 + 16 * 4 + 1)

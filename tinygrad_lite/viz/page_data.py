@@ -88,6 +88,7 @@ def snapshot(set_: Stage, opened: frozenset[int], sideways: bool) -> Snapshot:
         for copy in sampled(tile.copies) if len(tile.copies) > 1 else ():
             grads[copy] = facts.grad(copy)
     heats = {} if set_.heat is None else {"grad" if set_.heat.name == GRADIENT else set_.heat.name: set_.heat}
+    heats |= {heat.name: heat for heat in set_.more}
     flown = {n: g.rms for n in f.tiles for g in [grads.get(n)] if g is not None}
     if flown and "grad" not in heats:
         heats["grad"] = Heat(GRADIENT, "", flown, whole=False)

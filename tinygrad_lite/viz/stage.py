@@ -41,6 +41,7 @@ class Stage:
     things: list[Any]  # by the number of a card, the Node, Tensor or constant it was read from
     gradient: Callable[[int], Any]  # number of a card -> its gradient, or None
     steps: list[Step]  # of the backward pass, where one was run
+    more: tuple[Heat, ...] = ()  # other colours that a page can change to
 
     def subtitle(self, cards: int) -> str:
         """What was asked for and how much of it shows."""
@@ -91,12 +92,14 @@ def _stage(root: Any, color: Any, audited: bool, max_nodes: int | None, detail: 
     steps: list[Step] = []
     flown, amiss = _flown(roots, things, color == "grad", steps)
     heat, cost = color if isinstance(color, Heat) else None, ""
+    more: tuple[Heat, ...] = ()
     if color == "grad":
         heat = Heat(GRADIENT, "", {n: rms for n in f.tiles for rms in [_rms(things[n], flown, True)] if rms is not None}, whole=False)
     elif color == "memory":
         heat, cost = heat_of_memory(graph, things)
     elif color == "time" or isinstance(color, Profile):
         heat, cost = heat_of_time(color if isinstance(color, Profile) else profile(root), graph)
+        more = (gathered(heat_of_memory(graph, things)[0], f),)
     if heat is not None:
         heat = gathered(heat, f)
 
@@ -129,7 +132,7 @@ def _stage(root: Any, color: Any, audited: bool, max_nodes: int | None, detail: 
     if is_program(root):
         title = title or f"Program of {getattr(root, '__name__', 'a compiled function')}"
     return Stage(f, facts, title or f"Graph of {called}", tuple(notes), "audit" if audited else "heat" if heat is not None else "op", heat,
-                 things, gradient, steps)
+                 things, gradient, steps, more)
 
 
 def _heat_text(heat: Heat, total: float, x: float) -> str:
