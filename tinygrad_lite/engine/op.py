@@ -37,12 +37,11 @@ class Op:
     each        for any number of inputs: one rule `each(i, g, y, *inputs, **params)` for the i-th of them, in place of `rules`
     broadcasts  inputs are broadcast against each other: the sweep sums each gradient back to its input's shape
     view        the output shares memory with the first input
-    out         the forward takes `out=`
     doc         formula, source, accuracy
     """
 
     def __init__(self, name: str, forward: Callable[..., Any], *rules: Rule | tuple[Rule, ...] | None, each: Rule | None = None,
-                 broadcasts: bool | None = None, view: bool = False, out: bool | None = None, doc: str = "") -> None:
+                 broadcasts: bool | None = None, view: bool = False, doc: str = "") -> None:
         ufunc = isinstance(forward, np.ufunc)
         self.name = name
         self.forward = forward
@@ -51,7 +50,6 @@ class Op:
         self.each = each
         self.broadcasts = len(rules) > 1 and ufunc if broadcasts is None else broadcasts
         self.view = view
-        self.out = ufunc if out is None else out
         self.arity = len(rules) if each is None else None
         self.params = _keyword_only(forward)
         self.defaults: dict[str, Any] = getattr(forward, "__kwdefaults__", None) or _NO_PARAMS
