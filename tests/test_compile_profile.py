@@ -231,7 +231,7 @@ def test_the_cards_of_a_joined_update_read_the_gradients_that_were_made():
     model = nn.Sequential(nn.Linear(3, 4), nn.Linear(4, 2))
     optimizer = optim.SGD(model.parameters(), lr=0.1)
 
-    @tl.compile
+    @tl.compile(passes={*PASSES, "reuse"} - {"layout"})  # which depends on what BLAS is there
     def step(x):
         optimizer.zero_grad()
         loss = (model(x) ** 2).sum()

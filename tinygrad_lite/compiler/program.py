@@ -9,7 +9,9 @@ from dataclasses import dataclass, field
 from itertools import accumulate
 from typing import Any
 
-__all__ = ["Call", "Flat", "Function", "Program", "Value", "values_in"]
+import numpy as np
+
+__all__ = ["Call", "Flat", "Function", "Program", "Value", "transposed", "values_in", "view"]
 
 
 class Value:
@@ -23,9 +25,10 @@ class Value:
     data    the array of an outer or constant; of any other, that of the first run, until the program is whole
     base    what this is a view of; None: memory of its own
     axes    the order of the axes in memory, slowest first; contiguous: is that NumPy's usual order, without gaps?
+    turned  is it the transpose of what Tensors hold? So a weight lies that a product reads sooner
     """
 
-    __slots__ = ("kind", "shape", "dtype", "data", "base", "name", "expression", "axes", "contiguous", "span")
+    __slots__ = ("kind", "shape", "dtype", "data", "base", "name", "expression", "axes", "contiguous", "span", "turned")
 
     def __init__(self, kind: str, data: Any, base: "Value | None" = None, name: str = "", expression: Any = None) -> None:
         self.kind = kind
@@ -38,6 +41,7 @@ class Value:
         self.name = name
         self.expression = expression  # of a number: how it is asked for
         self.span: tuple[int, int] | None = None  # of a part of a flat array: where it begins and ends
+        self.turned = False
 
     @property
     def root(self) -> "Value":
@@ -127,7 +131,6 @@ class Flat:
     value: Value
     shapes: list[tuple[int, ...]]
     members: list[Value] = field(default_factory=list)
-    moved: bool = False  # is it new memory, into which the arrays of the members have still to be moved?
 
     def __post_init__(self) -> None:
         self._ends = list(accumulate([math.prod(shape) for shape in self.shapes], initial=0))
@@ -153,6 +156,7 @@ class Program:
     names: dict[Any, str] = field(default_factory=dict)  # Tensor from outside -> what modules or the function's code call it
     movable: set[Value] = field(default_factory=set)  # outer values whose array nobody holds but the Tensor they were read from
     flats: list[Flat] = field(default_factory=list)
+    moved: dict[Value, Any] = field(default_factory=dict)  # outer value that has new memory -> the array that Tensors hold in its place as yet
     blocks: list[list[Call]] = field(default_factory=list)  # runs of calls that are done piece by piece
 
     def outers(self) -> list[Value]:
@@ -210,6 +214,21 @@ class Program:
         head = ", ".join(f"{v.name}: {v.dtype} {v.shape}" for v in self.inputs)
         lines = [f"{self.name}({head})", *[f"  {call}" for call in self.calls]]
         return "\n".join([*lines, "  return " + ", ".join(str(v) for v in self.outputs)])
+
+
+def view(text: str, run: Callable[..., Any], source: Value, rest: tuple[Any, ...], shape: tuple[int, ...]) -> Call:
+    """The call that shows `source` as an array of `shape`, its axes in their order."""
+    made = Value("result", np.empty(shape, source.dtype), source)
+    made.data = None
+    return Call(Function(text, run, "view"), (source, *rest), {}, (made,))
+
+
+def transposed(source: Value) -> Call:
+    """The call that shows a matrix as its transpose."""
+    call = view(".T", lambda x: x.T, source, (), source.shape)
+    made = call.output
+    made.shape, made.axes, made.contiguous = source.shape[::-1], source.axes[::-1], 1 in source.shape
+    return call
 
 
 def values_in(tree: Any) -> Iterator[Value]:

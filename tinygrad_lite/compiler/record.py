@@ -190,15 +190,12 @@ class Recorder(Tape):
                 self.program.movable.add(value)
 
     def move(self) -> None:
-        """Let the Tensors hold the parts of the flat arrays that the program works on."""
-        for flat in self.program.flats:
-            for i, value in enumerate(flat.members):
-                if flat.moved:
-                    old, value.data = value.data, flat.part(i)
-                    for tensor, array in self.outer.items():
-                        if array is old:
-                            tensor._data = self.outer[tensor] = value.data
-            flat.moved = False
+        """Let the Tensors hold the memory that the program works on."""
+        place = {id(old): value.data.T if value.turned else value.data for value, old in self.program.moved.items()}
+        for tensor, array in self.outer.items():
+            if id(array) in place:
+                tensor._data = self.outer[tensor] = place[id(array)]
+        self.program.moved.clear()
 
 
 def stand_in(x: Any, face: type) -> Any:

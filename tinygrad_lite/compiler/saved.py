@@ -108,7 +108,7 @@ class _Writer:
         """What has a name, and is not the memory of gradients."""
         state: dict[str, Part] = {}
         for value in _held_values(self.program):
-            part = self._part(value.data)
+            part = self._part(value.data.T if value.turned else value.data)
             if value.name and part.array not in {gradient.array for gradient in self.gradients.values()}:
                 state[_fresh(value.name, state)] = part
         return state

@@ -58,15 +58,18 @@ class Part(NamedTuple):
     begin: int | None
     end: int
     shape: tuple[int, ...]
+    turned: bool = False  # it is the transpose of what lies there
 
     def of(self, arrays: dict[str, Any]) -> Any:
-        return arrays[self.array] if self.begin is None else arrays[self.array].reshape(-1)[self.begin:self.end].reshape(self.shape)
+        array = arrays[self.array] if self.begin is None else arrays[self.array].reshape(-1)[self.begin:self.end].reshape(self.shape)
+        return array.T if self.turned else array
 
     def text(self, flat: bool) -> str:
+        turned = ".T" if self.turned else ""
         if self.begin is None:
-            return f"arrays[{self.array!r}]"
+            return f"arrays[{self.array!r}]{turned}"
         reshaped = "" if len(self.shape) == 1 else f".reshape{self.shape}"
-        return f"arrays[{self.array!r}]{'' if flat else '.reshape(-1)'}[{self.begin}:{self.end}]{reshaped}"
+        return f"arrays[{self.array!r}]{'' if flat else '.reshape(-1)'}[{self.begin}:{self.end}]{reshaped}{turned}"
 
 
 def part_of(array: Any, arrays: Mapping[str, Any]) -> Part | None:
@@ -74,6 +77,9 @@ def part_of(array: Any, arrays: Mapping[str, Any]) -> Part | None:
     for name, whole in arrays.items():
         if whole is array:
             return Part(name, None, 0, array.shape)
+    if not array.flags.c_contiguous and array.flags.f_contiguous:
+        part = part_of(array.T, arrays)
+        return part._replace(turned=True) if part is not None else None
     low, high = np.lib.array_utils.byte_bounds(array)
     for name, whole in arrays.items():
         begin, end = np.lib.array_utils.byte_bounds(whole)

@@ -4,11 +4,9 @@ It is what the gradient of a weight needs that was broadcast over a batch: x @ W
 order, so that the result may differ from eager's in the last digits.
 """
 
-from typing import Any
-
 import numpy as np
 
-from ..program import Call, Function, Program, Value
+from ..program import Call, Function, Program, Value, transposed, view
 
 __all__ = ["merge_batched_sums"]
 
@@ -21,8 +19,8 @@ def merge_batched_sums(program: Program) -> None:
         if pair is None:
             calls.append(call)
             continue
-        a, b = [_view(".reshape", np.ndarray.reshape, v, ((-1, v.shape[-1]),), np.empty((v.size // v.shape[-1], v.shape[-1]), v.dtype)) for v in pair]
-        left = _view(".T", _transposed, a.output, (), np.empty(a.output.shape, a.output.dtype).T)
+        a, b = [view(".reshape", np.ndarray.reshape, v, ((-1, v.shape[-1]),), (v.size // v.shape[-1], v.shape[-1])) for v in pair]
+        left = transposed(a.output)
         product = Call(Function("np.dot", np.dot, "product"), (left.output, b.output), {}, call.outputs, call.op, call.path, call.line)
         calls += [a, b, left, product]
     program.calls = calls
@@ -47,12 +45,3 @@ def _rows_of_batch(call: Call, makers: dict[Value, Call], users: dict[Value, lis
     fits = a.shape[:-2] == b.shape[:-2] and a.contiguous and b.contiguous and a.size and b.size and a.dtype == b.dtype == call.output.dtype
     return (a, b) if fits else None
 
-
-def _view(text: str, run: Any, source: Value, rest: tuple[Any, ...], example: Any) -> Call:
-    made = Value("result", example, source)
-    made.data = None
-    return Call(Function(text, run, "view"), (source, *rest), {}, (made,))
-
-
-def _transposed(x: Any) -> Any:
-    return x.T

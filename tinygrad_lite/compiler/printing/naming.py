@@ -80,7 +80,7 @@ def view_name(call: Call, base: str, root: str) -> str:
     """Of a view of `base`, in the memory of `root`: weight_T, b2_flat, b5_32x16, b5_32x16_T; b5_v0 where that would be long."""
     text, made = call.function.text, call.output
     if text == "part":
-        return made.name or "part0"
+        return f"{made.name}_T" if made.turned else made.name or "part0"
     if text in (".T", ".mT", ".swapaxes", "np.swapaxes") or is_reversal(call):
         name = f"{base}_T"
     elif text in (".reshape", "np.reshape"):

@@ -1,4 +1,4 @@
-"""Python text for values that a program uses as they are, and text broken into lines of 120 characters."""
+"""Python text for values that a program uses as they are and for its buffers, and text broken into lines of 120 characters."""
 
 import builtins
 import math
@@ -6,7 +6,9 @@ from typing import Any
 
 import numpy as np
 
-__all__ = ["dtype_word", "literal", "scalar_word", "wrapped"]
+from ..memory import Buffer
+
+__all__ = ["allocation", "dtype_word", "literal", "scalar_word", "wrapped"]
 
 WIDTH = 120
 LIMIT = 4096  # entries of an array that is written out
@@ -72,6 +74,18 @@ def scalar_word(x: Any) -> str:
     word = literal(item)
     assert word is not None
     return word
+
+
+def allocation(buffer: Buffer) -> str:
+    """The line that makes a buffer, or shows it in the memory of another."""
+    if buffer.whole is not buffer:
+        flat = buffer.whole.name if len(buffer.whole.shape) == 1 else f"{buffer.whole.name}.reshape(-1)"
+        part = flat if buffer.whole.size == buffer.size else f"{flat}[:{buffer.size}]"
+        return f"{buffer.name} = {part}" + (f".reshape{buffer.shape}" if len(buffer.shape) != 1 else "")
+    if buffer.usual:
+        return f"{buffer.name} = np.empty({buffer.shape}, {dtype_word(buffer.dtype)})"
+    inverse = tuple(int(i) for i in np.argsort(buffer.axes))
+    return f"{buffer.name} = np.empty({tuple(buffer.shape[i] for i in buffer.axes)}, {dtype_word(buffer.dtype)}).transpose({inverse})"
 
 
 def wrapped(code: str, indent: int = 0, width: int = WIDTH) -> list[str]:
