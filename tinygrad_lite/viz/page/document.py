@@ -10,7 +10,8 @@ import json
 import re
 from importlib.resources import files
 
-from .data import Snapshot, page_data
+from .data import page_data
+from .snapshot import Snapshot
 
 __all__ = ["html"]
 
