@@ -12,7 +12,7 @@ import pytest
 
 from tinygrad_lite import viz
 from tinygrad_lite.errors import DataError, MissingExtra, ShapeError
-from tinygrad_lite.viz.curves_panels import chart
+from tinygrad_lite.viz.training.panels import chart
 
 EPOCHS = 50
 HISTORY = {"epoch": list(range(EPOCHS)), "train_loss": [2 * 0.9 ** t + 0.01 for t in range(EPOCHS)],

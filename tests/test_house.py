@@ -15,6 +15,12 @@ ROOT = Path(tinygrad_lite.__file__).parent
 # A module imports only from floors below its own, or from its own room. ARCHITECTURE.md draws it.
 FLOOR = {"errors": 0, "engine": 1, "data": 1, "ops": 2, "tensors": 3, "nn": 4, "optim": 5, "verify": 5, "func": 5, "viz": 5, "compiler": 5,
          "train": 6, "autograd": 6, "coverage": 6, "linalg": 6, "utils": 6, "api": 6, "__init__": 6, "pytest_plugin": 7, "__main__": 7}
+# The same within a room that has rooms and files of its own.
+INNER = {
+    "viz": {"reading": 0, "layout": 0, "training": 0, "text": 1, "passes": 1, "measuring": 2, "drawing": 3, "page": 4, "picture": 5, "model": 6,
+            "__init__": 7},
+    "compiler": {"program": 0, "snapshot": 0, "memory": 1, "listing": 1, "trace": 1, "record": 2, "passes": 2, "native": 2, "watch": 3, "printing": 3,
+                 "entry": 4, "instrument": 4, "saved": 5, "profiling": 5, "verifying": 5, "compiled": 6, "__init__": 7}}
 FILES = sorted(ROOT.rglob("*.py"))
 
 
@@ -24,25 +30,30 @@ def room(path: Path) -> str:
     return "__main__" if parts[-1] == "__main__" else parts[0]
 
 
-def imports(path: Path):
-    """(room, node) of every import from this package in the file, those for type checkers alone left out."""
+def targets(path: Path):
+    """(where, name, node) of every import from this package in the file, those for type checkers alone left out. Where: the parts of the module's
+    path, ("viz", "reading"); of `from . import reading` too."""
     tree = ast.parse(path.read_text())
     typing_only = {id(node) for block in ast.walk(tree) if isinstance(block, ast.If) and getattr(block.test, "id", "") == "TYPE_CHECKING"
                    for node in ast.walk(block)}
-    package = ("tinygrad_lite", *path.relative_to(ROOT).parts[:-1])
+    package = path.relative_to(ROOT).parts[:-1]
     for node in ast.walk(tree):
         if id(node) in typing_only:
             continue
         if isinstance(node, ast.ImportFrom) and node.level:
-            base = package[:len(package) - node.level + 1]
-            target = (*base, *(node.module.split(".") if node.module else ()))
-            names = [target[1]] if len(target) > 1 else [alias.name for alias in node.names]
-            for name in names:
-                yield name if name in FLOOR else "__init__", node
+            base = (*package[:len(package) - node.level + 1], *(node.module.split(".") if node.module else ()))
+            for alias in node.names:
+                yield base if len(base) > 1 else (*base, alias.name), alias.name, node
         elif isinstance(node, ast.Import | ast.ImportFrom):
             names = [alias.name for alias in node.names] if isinstance(node, ast.Import) else [node.module]
             for name in names:
                 assert not name.startswith("tinygrad_lite"), f"{path}: write imports from this package as relative ones"
+
+
+def imports(path: Path):
+    """(room, node) of every import from this package in the file."""
+    for where, _, node in targets(path):
+        yield where[0] if where[0] in FLOOR else "__init__", node
 
 
 @pytest.mark.parametrize("path", FILES, ids=lambda path: str(path.relative_to(ROOT)))
@@ -54,6 +65,29 @@ def test_imports_go_down(path):
     for there, node in imports(path):
         assert there == here or FLOOR[there] < FLOOR[here], \
             f"{path.name}:{node.lineno} imports {there} (floor {FLOOR[there]}) into {here} (floor {FLOOR[here]})"
+
+
+def inner(path: Path) -> str:
+    return path.relative_to(ROOT).with_suffix("").parts[1]
+
+
+@pytest.mark.parametrize("path", [path for path in FILES if room(path) in INNER], ids=lambda path: str(path.relative_to(ROOT)))
+def test_imports_within_a_room_go_one_way(path):
+    floor, here = INNER[room(path)], inner(path)
+    assert here in floor, f"{room(path)}/{here} has no floor"
+    for where, name, node in targets(path):
+        if where[0] == room(path):
+            there = where[1] if where[1] in floor else "__init__"
+            assert there == here or floor[there] < floor[here], \
+                f"{path.name}:{node.lineno} imports {name} of {there} (floor {floor[there]}) into {here} (floor {floor[here]})"
+
+
+def test_each_room_of_viz_gives_what_the_others_use_and_no_more():
+    rooms = {path.name for path in (ROOT / "viz").iterdir() if (path / "__init__.py").exists()}
+    used = {(where, name) for path in FILES if room(path) == "viz" for where, name, _ in targets(path)
+            if where[0] == "viz" and where[1] in rooms and where[1] != inner(path)}
+    given = {(("viz", name), public) for name in rooms for public in importlib.import_module(f"tinygrad_lite.viz.{name}").__all__}
+    assert used == given
 
 
 def test_nobody_imports_an_entry_point():
@@ -86,6 +120,9 @@ def test_everything_public_says_what_it_is():
 def test_no_folder_has_the_name_of_a_public_function():
     folders = {path.name for path in ROOT.iterdir() if path.is_dir()} | {path.stem for path in ROOT.glob("*.py")}
     assert not [name for name in folders & set(tinygrad_lite.__all__) if callable(getattr(tinygrad_lite, name))]
+    for name in INNER:
+        public = importlib.import_module(f"tinygrad_lite.{name}").__all__
+        assert not {path.name for path in (ROOT / name).iterdir() if path.is_dir()} & set(public), name
 
 
 @pytest.mark.parametrize("path", FILES, ids=lambda path: str(path.relative_to(ROOT)))

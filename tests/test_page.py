@@ -14,8 +14,9 @@ from pictured import NASTY, PICTURES, bad_tanh, by_hand, example
 import tinygrad_lite as tl
 from tinygrad_lite import nn, verify, viz
 from tinygrad_lite.engine import Op
-from tinygrad_lite.viz.page_data import CELLS, page_data
-from tinygrad_lite.viz.page_rules import rules_of, source_of
+from tinygrad_lite.viz.page.data import page_data
+from tinygrad_lite.viz.page.rules import rules_of, source_of
+from tinygrad_lite.viz.page.snapshot import CELLS
 
 
 def data_of(page: str) -> Any:

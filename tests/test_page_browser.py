@@ -12,11 +12,9 @@ from pictured import NASTY, PICTURES, bad_tanh, by_hand, example, random_graph
 
 import tinygrad_lite as tl
 from tinygrad_lite import verify, viz
-from tinygrad_lite.viz.ink import path as edge_path
-from tinygrad_lite.viz.opening import opened_to_fit
-from tinygrad_lite.viz.passes import collapse, inline_parameters
-from tinygrad_lite.viz.scene import scene
-from tinygrad_lite.viz.stage import stage
+from tinygrad_lite.viz.drawing import scene, stage
+from tinygrad_lite.viz.drawing.ink import path as edge_path
+from tinygrad_lite.viz.passes import collapse, inline_parameters, opened_to_fit
 
 pytestmark = [pytest.mark.browser, pytest.mark.skipif(CHROMIUM is None, reason="needs Chromium")]
 SVG = "{http://www.w3.org/2000/svg}"

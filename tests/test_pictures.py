@@ -13,7 +13,7 @@ from pictured import PICTURES, along, example, rectangles
 
 import tinygrad_lite as tl
 from tinygrad_lite import nn, viz
-from tinygrad_lite.viz.metrics import shortened, width
+from tinygrad_lite.viz.layout.metrics import shortened, width
 
 SVG = "{http://www.w3.org/2000/svg}"
 every = pytest.mark.parametrize("picture", [p for _, p in PICTURES], ids=[name for name, _ in PICTURES])

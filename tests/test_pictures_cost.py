@@ -11,7 +11,7 @@ import tinygrad_lite as tl
 from tinygrad_lite import nn, viz
 from tinygrad_lite.engine import capture
 from tinygrad_lite.errors import GradError
-from tinygrad_lite.viz.ink import heat_colour
+from tinygrad_lite.viz.drawing.ink import heat_colour
 
 
 def hand_made(root: Any, seconds: Any) -> viz.Profile:

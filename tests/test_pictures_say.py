@@ -11,8 +11,8 @@ import tinygrad_lite as tl
 from tinygrad_lite import nn, viz
 from tinygrad_lite.engine import capture
 from tinygrad_lite.errors import GradError
-from tinygrad_lite.viz.ink import heat_colour
-from tinygrad_lite.viz.numbers import measure
+from tinygrad_lite.viz.drawing.ink import heat_colour
+from tinygrad_lite.viz.measuring.numbers import measure
 
 SVG = "{http://www.w3.org/2000/svg}"
 

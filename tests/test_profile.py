@@ -11,7 +11,7 @@ import tinygrad_lite as tl
 from tinygrad_lite import nn, viz
 from tinygrad_lite.errors import GradError
 from tinygrad_lite.nn import functional as F
-from tinygrad_lite.viz.flops import flops
+from tinygrad_lite.viz.measuring.flops import flops
 
 
 def mlp():

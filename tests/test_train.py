@@ -34,7 +34,7 @@ from tinygrad_lite.train.model import build_model
 from tinygrad_lite.train.report import Progress, head, result
 from tinygrad_lite.verify import Report
 from tinygrad_lite.viz import curves_svg
-from tinygrad_lite.viz.curves_panels import chart
+from tinygrad_lite.viz.training.panels import chart
 
 rng = np.random.default_rng(7)
 X = rng.standard_normal((40, 3)).astype(np.float32)

@@ -12,10 +12,9 @@ from ..engine import Node, Op, Scope, Tape, Variable, capture, is_library
 from ..engine.record import birth
 from ..nn import Module
 from ..tensors import zeros
-from .faces import Verdict
-from .graph import Reading, read_nodes
+from .drawing import Verdict, stage
 from .picture import Picture, picture
-from .stage import stage
+from .reading import Reading, read_nodes
 
 __all__ = ["draw_model"]
 

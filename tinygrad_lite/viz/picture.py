@@ -8,15 +8,11 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import MissingExtra
-from .dot import render_text
-from .export import to_json, to_mermaid, to_scene_dot
-from .ink import svg
-from .opening import opened_by_hand, opened_to_fit
-from .page import html
-from .page_data import Snapshot, snapshot
-from .passes import collapse, inline_parameters
-from .scene import LIMIT, Heat, Scene, scene
-from .stage import Stage, stage
+from .drawing import LIMIT, Scene, Stage, scene, stage, svg, to_json, to_mermaid, to_scene_dot
+from .measuring import Heat
+from .page import Snapshot, html, snapshot
+from .passes import collapse, inline_parameters, opened_by_hand, opened_to_fit
+from .text import render_text
 
 __all__ = ["Picture", "draw"]
 
