@@ -250,6 +250,30 @@ def tinygrad_lite(case, g):
     return step
 
 
+def compiled(case, g):
+    """The same as one program: what a training step that is compiled spends on the function."""
+    import tinygrad_lite as tl
+    from tinygrad_lite.nn import functional as F
+
+    arrays, labels = case.arrays()
+    xs = [tl.tensor(array, requires_grad=True) for array in arrays]
+    rest = [tl.tensor(array) for array in labels]
+    given = [tl.tensor(g)] if g.ndim else []
+
+    @tl.compile
+    def run(*args):
+        for x in xs:
+            x.grad = None
+        y = case.call(F, *xs, *args[:len(rest)])
+        y.backward(*args[len(rest):])
+        return y
+
+    def step():
+        return run(*rest, *given), [x.grad for x in xs]
+
+    return step
+
+
 def torch(case, g):
     import torch
     import torch.nn.functional as F
@@ -270,11 +294,11 @@ def torch(case, g):
     return step
 
 
-CONTENDERS = {CONTROL: by_hand, "tinygrad_lite": tinygrad_lite, "torch": torch}
+CONTENDERS = {CONTROL: by_hand, "tinygrad_lite": tinygrad_lite, "compile": compiled, "torch": torch}
 
 
 def functions(rounds, say=lambda text: None):
-    """All cases, all contenders. One entry per case: times over the control's, and tinygrad_lite's over PyTorch's."""
+    """All cases, all contenders. One entry per case: times over the control's, and tinygrad_lite's, eager and compiled, over PyTorch's."""
     return [measured(case, rounds, say) for case in CASES]
 
 
@@ -288,6 +312,7 @@ def measured(case, rounds, say):
         "reach": case.reach,
         "contenders": {name: summary(turns, times[CONTROL]) for name, turns in times.items()},
         "over_torch": summary(times["tinygrad_lite"], times["torch"]) if "torch" in times else None,
+        "compiled_over_torch": summary(times["compile"], times["torch"]) if "torch" in times else None,
         "missing": missing,
     }
 

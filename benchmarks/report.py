@@ -54,23 +54,26 @@ def step_lines(results):
 def function_lines(results):
     rows = []
     for result in results:
-        found, over = result["contenders"], result["over_torch"]
+        found, over, fused = result["contenders"], result["over_torch"], result["compiled_over_torch"]
         low, high = over["ratio_quartiles"] if over else (None, None)
         rows.append(
             [
                 result["function"],
                 f"{found['numpy']['median_us']:.1f} us",
                 f"{found['tinygrad_lite']['ratio']:.2f}",
+                f"{found['compile']['ratio']:.2f}",
                 f"{found['torch']['ratio']:.2f}" if "torch" in found else "-",
                 f"{over['ratio']:.2f}" if over else "-",
                 f"{low:.2f} .. {high:.2f}" if over else "-",
+                f"{fused['ratio']:.2f}" if fused else "-",
                 f"{result['reach']:.2f}",
             ]
         )
-    head = ["", TITLES["numpy"], TITLES["tinygrad_lite"], TITLES["torch"], "ours / PyTorch", "quartiles", "reach"]
+    head = ["", *[TITLES[name] for name in ("numpy", "tinygrad_lite", "compile", "torch")]]
+    head += ["eager / PyTorch", "quartiles", "compiled / PyTorch", "reach"]
     return [
         "Forward plus backward of a function over the same by hand in NumPy (float32; lower is better), and",
-        "tinygrad_lite over PyTorch beside what it has to reach (at most): 1 below 10,000 entries, 2 above.",
+        "tinygrad_lite, eager and compiled, over PyTorch beside what it has to reach (at most): 1 below 10,000 entries, 2 above.",
         f"Contenders in turn, median ratio of {results[0]['contenders']['numpy']['rounds']} rounds:",
         "",
         *table(head, rows),

@@ -811,3 +811,23 @@ def test_non_contiguous_arguments():
     for x in (wide[:, ::2].copy(), wide[:, ::2], wide[::-1, ::2], np.asfortranarray(wide[:, ::2])):
         x = tl.from_numpy(x)
         np.testing.assert_array_equal(f(x).data, ((x + 1).sum(axis=0) * tl.exp(x)).data)
+
+
+def test_a_layer_norm_is_seen_as_the_numpy_calls_that_it_is():
+    x, g = [rng.standard_normal((40, 64)).astype(np.float32) for _ in range(2)]  # so many entries that BLAS sums them
+    weight, bias = [tl.tensor(rng.standard_normal(64).astype(np.float32), requires_grad=True) for _ in range(2)]
+
+    def f(x):
+        weight.grad = bias.grad = None
+        y = F.layer_norm(x, (64,), weight, bias)
+        y.backward(tl.tensor(g))
+        return y
+
+    want, gradients = f(tl.tensor(x)).data, [weight.grad.data, bias.grad.data]
+    compiled = tl.compile(f)
+    for _ in range(2):
+        np.testing.assert_array_equal(compiled(tl.tensor(x)).data, want)
+        np.testing.assert_array_equal([weight.grad.data, bias.grad.data], gradients)
+    assert "_layer_norm(" not in compiled.source
+    assert "np.vecdot(" in compiled.source
+    assert "ones, out=" in compiled.source

@@ -11,6 +11,7 @@ from duck import Duck
 import tinygrad_lite as tl
 from tinygrad_lite.engine import capture
 from tinygrad_lite.nn import functional as F
+from tinygrad_lite.ops.activations import gelu
 from tinygrad_lite.verify import gradcheck, gradgradcheck
 
 rng = np.random.default_rng(5)
@@ -96,6 +97,15 @@ def test_gelu_of_what_is_not_finite_and_of_the_largest_numbers():
     np.testing.assert_allclose(y.numpy(), np.float32([3e38, 0, 0]), rtol=0, atol=1e-40)
     y.backward(tl.ones(3))
     np.testing.assert_array_equal(huge.grad.numpy(), [1, 0, 0])
+
+
+def test_gelu_of_float32_in_any_order_of_bytes_and_any_layout():
+    x = np.array([-100, -14.5, -2.5, -0.0, 0.0, 0.5, 14.5, 100], np.float32)
+    y, slope = gelu.forward(x)
+    np.testing.assert_allclose(slope[[0, 1, 3, 4, 6, 7]], [0, 0, 0.5, 0.5, 1, 1], rtol=0, atol=1e-7)
+    for array in (x.astype(">f4"), np.repeat(x, 2)[::2]):
+        for a, b in zip(gelu.forward(array), (y, slope), strict=True):
+            np.testing.assert_array_equal(a, b)
 
 
 def test_gelu_keeps_its_digits_in_the_tail():

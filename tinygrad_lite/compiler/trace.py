@@ -70,6 +70,7 @@ class Traced(NDArrayOperatorsMixin):
     """An array whose NumPy calls are noted. `value` changes when it is written in place: the program is in single-assignment form."""
 
     __slots__ = ("value", "array", "notes", "root", "views", "owned")
+    on_numpy = True  # what it stands for is NumPy's own array
 
     def __init__(self, value: Value, notes: Notes, root: "Traced | None" = None, owned: bool = False) -> None:
         self.value = value

@@ -47,6 +47,8 @@ class Op:
         self.forward = forward
         self.rules: tuple[Rule | None, ...] = tuple([_by_output(rule) if isinstance(rule, tuple) else rule for rule in rules])
         self.by_output = any(isinstance(rule, tuple) for rule in rules)  # its rules take None for the gradient of an unused output
+        # for the usual case that only the first output was used
+        self.first_rules = [rule[0] if isinstance(rule, tuple) else None for rule in rules if rule is None or isinstance(rule, tuple)]
         self.each = each
         self.broadcasts = len(rules) > 1 and ufunc if broadcasts is None else broadcasts
         self.view = view

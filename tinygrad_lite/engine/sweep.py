@@ -97,7 +97,9 @@ def sweep(roots: Sequence[Variable], seeds: Sequence[Any], create_graph: bool = 
                     watch.gathered(node, None, shown)
                 if steps is not None:
                     steps.append(Step(node, shown, []))
-            rules = op.rules if op.each is None else [partial(op.each, i) for i in range(n)]
+            rules: Sequence[Any] = op.rules if op.each is None else [partial(op.each, i) for i in range(n)]
+            if op.by_output and len(op.first_rules) == n and g[0] is not None and len([part for part in g if part is not None]) == 1:
+                rules, g = op.first_rules, g[0]
             for x, rule in zip(held, rules):  # noqa: B905  the inputs stand first, one for each rule
                 if rule is None or not (isinstance(x, Variable) and x._requires_grad) or (plan is not None and not plan.needs(x)):
                     continue

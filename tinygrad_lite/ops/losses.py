@@ -117,6 +117,13 @@ def _safe(x: Any, labels: Any, name: str, ignore_index: int) -> tuple[Any, Any]:
     return np.where(keep, labels, 0), keep
 
 
+def _places(x: Any, labels: Any) -> tuple[Any, Any]:
+    """(x or a flat view of it, index) of the entries x_(i, label_i): a flat index takes half the time."""
+    if type(x) is np.ndarray and x.flags.c_contiguous and x.size and labels.dtype.kind == "i":
+        return x.reshape(-1), np.arange(0, x.size, x.shape[1]) + labels
+    return x, (np.arange(len(labels), like=x), labels)
+
+
 def _pick(x: Any, labels: Any, *, ignore_index: int = -100) -> Any:
     labels, keep = _safe(x, labels, "nll_loss", ignore_index)
     y = x[np.arange(len(labels), like=x), labels]
@@ -162,16 +169,16 @@ share_back: Op = Op("share_back", _share_back, lambda g, y, x, labels, reduction
 
 def _cross_entropy(x: Any, labels: Any, *, reduction: str = "mean", ignore_index: int = -100) -> Any:
     labels, keep = _safe(x, labels, "cross_entropy", ignore_index)
-    rows = np.arange(len(labels), like=x)
     p = exponentials(x, 1)
     with long_rows(p):
         p /= total_along(p, 1)
-    chosen = p[rows, labels]
+    flat, places = _places(p, labels)
+    chosen = flat[places]
     if type(chosen) is np.ndarray and chosen.size and _min.reduce(chosen) >= _TINY[chosen.dtype.itemsize]:
         y = -np.log(chosen)
     else:  # a probability that has no digits left, whose logarithm has all of them
         d = x - _max.reduce(x, 1, keepdims=True)
-        y = np.log(_total(np.exp(d), 1)) - d[rows, labels]
+        y = np.log(_total(np.exp(d), 1)) - d[np.arange(len(labels), like=x), labels]
     if keep is not None:
         y = np.where(keep, y, 0)
     if reduction == "none":
@@ -192,7 +199,8 @@ def _cross_entropy_rule(g: Any, p: Any, labels: Any, *, reduction: str, ignore_i
     if keep is not None:
         g = g * keep
     y = p * (g[:, None] if g.ndim else g)
-    y[np.arange(len(labels), like=p), labels] -= g
+    flat, places = _places(y, labels)
+    flat[places] -= g
     return y
 
 

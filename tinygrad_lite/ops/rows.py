@@ -22,8 +22,10 @@ LONG = 4096  # entries in a row: NumPy's sum of more is the more exact one, sinc
 
 def total_along(x: Any, axis: Axis) -> Any:
     """The sum along axis, which stays as an axis of length 1."""
-    if x.size > FEW and axis in (-1, (-1,), x.ndim - 1) and x.shape[-1] <= LONG and _in_blas(x):
-        return np.dot(x.reshape(-1, x.shape[-1]), _ones(x.shape[-1], x.dtype)).reshape(*x.shape[:-1], 1)
+    if x.size > FEW and axis in (-1, (-1,), x.ndim - 1) and (n := x.shape[-1]) <= LONG and _in_blas(x):
+        if x.ndim == 2:
+            return np.dot(x, _ones(n, x.dtype))[:, None]
+        return np.dot(x.reshape(-1, n), _ones(n, x.dtype)).reshape(*x.shape[:-1], 1)
     return _add.reduce(x, axis, keepdims=True)
 
 
@@ -38,12 +40,14 @@ def total_to(x: Any, *, shape: tuple[int, ...]) -> Any:
     """The sum over the first axes, so that `shape` is left."""
     n = math.prod(shape)
     if n and x.size // n <= LONG and _in_blas(x):
+        if x.ndim == 2 and len(shape) == 1:
+            return np.dot(_ones(len(x), x.dtype), x)
         return np.dot(_ones(x.size // n, x.dtype), x.reshape(-1, n)).reshape(shape)
     return _add.reduce(x, tuple(range(x.ndim - len(shape))))
 
 
 def _in_blas(x: Any) -> bool:
-    return type(x) is np.ndarray and x.dtype.char in "fd"
+    return (type(x) is np.ndarray or getattr(x, "on_numpy", False)) and x.dtype.char in "fd"
 
 
 @lru_cache(maxsize=64)
@@ -74,8 +78,11 @@ def long_rows(x: Any) -> AbstractContextManager[None]:
     long as the buffer are computed where they lie, so a smaller buffer spares the copies. It is this thread's alone, and
     is what it was afterwards.
     """
-    if x.ndim > 1 and x.shape[-1] >= BUFFER and x.size >= 64 * BUFFER and type(x) is np.ndarray:
-        return _SmallBuffer()
+    if x.ndim > 1 and x.shape[-1] >= BUFFER and x.size >= 64 * BUFFER:
+        if type(x) is np.ndarray:
+            return _SmallBuffer()
+        if getattr(x, "on_numpy", False):  # a compiler looks on, to which this must stay one call
+            raise NotImplementedError("the size of NumPy's buffer is no array function")
     return _AS_IT_IS
 
 

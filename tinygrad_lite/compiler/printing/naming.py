@@ -15,7 +15,7 @@ from ..program import Call, Value
 from ..record import Recorder
 from .words import scalar_word
 
-__all__ = ["Names", "constant_name", "is_reversal", "name_tensors", "object_name", "outer_name", "result_name", "view_name"]
+__all__ = ["Names", "array_name", "constant_name", "is_reversal", "name_tensors", "object_name", "outer_name", "result_name", "view_name"]
 
 _REDUCED = {"np.add.reduce": "total", "np.multiply.reduce": "product", "np.maximum.reduce": "largest", "np.minimum.reduce": "least"}
 _NUMBERS = {"0": "zero", "1": "one", "2": "two", "-1": "minus_one", "0.5": "half"}
@@ -49,10 +49,12 @@ def constant_name(value: Any) -> str:
 
 
 def outer_name(value: Value) -> str:
-    """Of an array from outside that no Tensor names."""
-    if value.name:
-        return value.name
-    data = value.data
+    """Of an array from outside."""
+    return value.name or array_name(value.data)
+
+
+def array_name(data: Any) -> str:
+    """Of an array that no Tensor names."""
     if data.size and data.dtype.kind in "biuf":
         for number, name in ((1, "ones"), (0, "zeros")):
             if (data == number).all():

@@ -23,7 +23,7 @@ from ...engine import Live
 from ...ops.random import normal, uniform
 from ..memory import BLOCK, Plan
 from ..program import Call, Program, Value
-from .naming import Names, constant_name, is_reversal, object_name, outer_name, result_name, view_name
+from .naming import Names, array_name, constant_name, is_reversal, object_name, outer_name, result_name, view_name
 from .opaque import Definitions
 from .source import Source, bound
 from .words import WIDTH, allocation, dtype_word, literal, scalar_word, wrapped
@@ -141,7 +141,7 @@ class _Printer:
         name = self.object_names.get(id(thing))
         if name is None:
             array = isinstance(thing, np.ndarray)
-            name = self.object_names[id(thing)] = self.free("table" if array else object_name(thing))
+            name = self.object_names[id(thing)] = self.free(array_name(thing) if array else object_name(thing))
             (self.arrays if array else self.objects)[name] = thing
         return name
 
