@@ -14,6 +14,8 @@ from .updates import Update, find_updates
 
 __all__ = ["turn_weights"]
 
+MANY = 1 << 23  # entries: of larger matrices the trial would take longer than the copies that it spares
+
 
 def turn_weights(program: Program) -> None:
     for update in list(find_updates(program)):
@@ -34,9 +36,11 @@ def turn_weights(program: Program) -> None:
 
 def _is_gradient_of_weight(call: Call, update: Update, makers: Mapping[Value, Call], users: Mapping[Value, list[Call]]) -> bool:
     """Is it aᵀ @ b of two matrices, for this update alone, and of more than one row and column?"""
-    if call.function.text not in ("np.dot", "np.matmul") or call.keywords or min(call.output.shape) < 2 or len(call.output.shape) != 2:
+    if call.function.text not in ("np.dot", "np.matmul") or call.keywords or len(call.output.shape) != 2 or not 2 <= min(call.output.shape):
         return False
     left, right = call.args
+    if not isinstance(left, Value) or not isinstance(right, Value) or max(call.output.size, left.size, right.size) > MANY:
+        return False
     maker = makers.get(left)
     return (maker is not None and _transposes(maker) and right.dtype == maker.args[0].dtype and maker.args[0].contiguous and right.contiguous
             and all(user in update.calls for user in users[call.output]))
