@@ -11,7 +11,7 @@ from typing import Any
 
 from .origin import Cut, Scope, where
 
-__all__ = ["ANOMALY", "CAPTURE", "GUARD", "RECORD", "Thread", "enable_grad", "here", "is_grad_enabled", "no_grad"]
+__all__ = ["ANOMALY", "CAPTURE", "GUARD", "RECORD", "NotBatched", "Thread", "enable_grad", "here", "is_grad_enabled", "no_grad", "once_for_each"]
 
 RECORD, CAPTURE, ANOMALY, GUARD = 1, 2, 4, 8  # bits of Thread.mode
 
@@ -19,13 +19,14 @@ RECORD, CAPTURE, ANOMALY, GUARD = 1, 2, 4, 8  # bits of Thread.mode
 class Thread:
     """The state of one thread. A plain object, so that who needs more than one of its parts asks `here` once."""
 
-    __slots__ = ("mode", "scope", "tape", "guard", "cut", "quiet")
+    __slots__ = ("mode", "scope", "tape", "guard", "cut", "quiet", "batched")
 
     def __init__(self) -> None:
         self.mode: int = RECORD
         self.scope: Scope | None = None  # the innermost module call
         self.tape: Any = None  # the Tape that is captured to, while mode has CAPTURE
         self.quiet = False  # GradWarnings are left out
+        self.batched = False  # `func.vmap` runs a function once for all of its examples
         self.cut: Cut | None = None  # the no_grad block that it is in
         self.guard: Any = None  # who protects what nodes save, while mode has GUARD
 
@@ -81,3 +82,16 @@ class enable_grad(_Mode):
 def is_grad_enabled() -> bool:
     """Is this thread recording?"""
     return bool(here.thread.mode & RECORD)
+
+
+class NotBatched(BaseException):
+    """What a function does cannot be done once for all of its examples; `func.vmap` catches this and takes one after the other.
+
+    No Exception, so that it passes through whatever the function itself catches.
+    """
+
+
+def once_for_each(deed: str) -> None:
+    """Before a deed that each example must do by itself, such as a random draw: refuse, where one call stands for all of them."""
+    if here.thread.batched:
+        raise NotBatched(deed)

@@ -15,7 +15,7 @@ from numpy import ndarray
 
 from ..errors import DtypeError
 from .finite import check_forward
-from .modes import ANOMALY, CAPTURE, GUARD, RECORD, here
+from .modes import ANOMALY, CAPTURE, GUARD, RECORD, here, once_for_each
 from .origin import Cut, describe, module_path, where
 from .record import Node, Variable, birth, handle, made_by
 
@@ -127,6 +127,7 @@ class Op:
 
     def draw(self, face: type, *args: Any, **params: Any) -> Any:
         """A Tensor from an op that has no Tensor among its inputs, such as a random draw; a capture sees it too."""
+        once_for_each("a random draw")
         args, params = self._bind(args, params)
         return self.record(face, args, args, params, _arrays(self.forward(*args, **params)), False)
 

@@ -10,7 +10,7 @@ from types import CodeType
 from typing import Any
 
 from .guard import guarded, lifted
-from .modes import CAPTURE, here
+from .modes import CAPTURE, here, once_for_each
 from .origin import where
 from .record import Variable, birth
 
@@ -48,6 +48,7 @@ writes = _Writes()
 
 def write(target: Variable, value: Any) -> None:
     """Copy `value` (array, number or Tensor) into the array of `target`; a capture sees it, and so does a later backward pass."""
+    once_for_each("a write in place")
     array = value._data if isinstance(value, Variable) else value
     if guarded:
         with lifted([target._data]):

@@ -10,10 +10,11 @@ import numpy as np
 
 from ..engine import Variable, flatten, handle, sweep
 from ..errors import ShapeError
-from ..ops.shape import stack
+from ..ops.arrange import moveaxis
 from ..tensors import Tensor
-from .reverse import _Call
-from .trees import plain
+from ..tensors.dtypes import as_array
+from .reverse import _Call, by_units
+from .trees import as_like, plain
 
 __all__ = ["jacfwd", "jvp", "linearize"]
 
@@ -32,7 +33,7 @@ def linearize(func: Callable[..., Any], *primals: Any) -> tuple[Any, Callable[..
 
 
 def jacfwd(func: Callable[..., Any], argnums: int = 0, has_aux: bool = False) -> Callable[..., Any]:
-    """The function that gives the Jacobian, output shape + argument shape, column by column: for few inputs and many outputs.
+    """The function that gives the Jacobian, output shape + argument shape, column by column, 64 at once: for few inputs and many outputs.
 
     args[argnums] is one array, Tensor or float.
     """
@@ -46,16 +47,12 @@ def jacfwd(func: Callable[..., Any], argnums: int = 0, has_aux: bool = False) ->
 
         out, push, aux = _linearized(of_one, (x,), has_aux, "jacfwd()")
         outputs, build = flatten(out)
-        columns = []
-        for entry in range(int(np.prod(shape))):
-            v = np.zeros(shape, np.result_type(outputs[0]._data if isinstance(outputs[0], Variable) else outputs[0]))
-            v.reshape(-1)[entry] = 1
-            columns.append(flatten(push(v))[0])
+        like = np.zeros(shape, np.result_type(outputs[0]._data if isinstance(outputs[0], Variable) else outputs[0]))
+        columns = by_units(lambda v: flatten(push(v))[0], like)
         blocks = []
         for k, y in enumerate(outputs):
-            array = y._data if isinstance(y, Variable) else np.asarray(y)
-            parts = [np.asarray(c[k]) if isinstance(c[k], float) else c[k] for c in columns]
-            block = stack(parts, axis=-1) if parts else np.zeros((*array.shape, 0), array.dtype)
+            array = y._data if isinstance(y, Variable) else as_array(y, np.result_type(y))
+            block = moveaxis(columns[k], 0, -1) if columns else np.zeros((*array.shape, 0), array.dtype)
             blocks.append(block.reshape((*array.shape, *shape)))
         jac = build(blocks)
         return (jac, aux) if has_aux else jac
@@ -78,7 +75,7 @@ def _linearized(func: Callable[..., Any], primals: tuple[Any, ...], has_aux: boo
         recorded = call.recorded or any(isinstance(v, Variable) and v._requires_grad for v in directions)
         for g, v in zip(pulled, directions, strict=True):
             if isinstance(g, Variable) and g._requires_grad:
-                array = np.asarray(v._data if isinstance(v, Variable) else v, dtype=g._data.dtype, like=g._data)
+                array = as_like(v._data if isinstance(v, Variable) else v, g._data)
                 pairs.append((g, array if not recorded else v if isinstance(v, Variable) else handle(Tensor, array)))
         flow = dict(sweep([g for g, _ in pairs], [v for _, v in pairs], recorded, True, dummies)) if pairs else {}
         like = 1.0 if call.given and type(call.given[0]) is float else None

@@ -11,9 +11,11 @@ import numpy as np
 
 from ..engine import Variable, enable_grad, flatten, handle, newest_first, sweep
 from ..errors import ShapeError
-from ..ops.shape import stack
+from ..ops.shape import concatenate
 from ..tensors import Tensor
-from .trees import has_tensor, plain, track
+from ..tensors.dtypes import as_array
+from .trees import as_like, has_tensor, plain, track
+from .vmap import vmap
 
 __all__ = ["grad", "hessian", "hvp", "jacrev", "value_and_grad", "vjp"]
 
@@ -63,18 +65,18 @@ def vjp(func: Function, *primals: Any, has_aux: bool = False) -> Any:
 
 
 def jacrev(func: Function, argnums: int | tuple[int, ...] = 0, has_aux: bool = False) -> Function:
-    """The function that gives the Jacobian, output shape + argument shape, row by row: one backward pass for each output entry."""
+    """The function that gives the Jacobian, output shape + argument shape, row by row: the backward passes of 64 output entries are one."""
 
     def jacobian(*args: Any, **keywords: Any) -> Any:
         call = _Call(func, args, keywords, argnums, has_aux, "jacrev()")
-        rows: list[list[Any]] = []
+        rows = []
         for k, y in enumerate(call.outputs):
-            passes = []
-            for entry in range(y._data.size):
-                seeds = [np.zeros_like(other._data) for other in call.outputs]
-                seeds[k].reshape(-1)[entry] = 1
-                passes.append(call.pull_flat(seeds))
-            rows.append([_rows([one[i] for one in passes], y._data.shape, x) for i, x in enumerate(call.variables)])
+            def pull(seed: Any, k: int = k) -> list[Any]:
+                return call.pull_flat([seed if j == k else np.zeros_like(other._data) for j, other in enumerate(call.outputs)])
+
+            found = by_units(pull, y._data)
+            rows.append([found[i].reshape((*y._data.shape, *x._data.shape)) if found else np.zeros((*y._data.shape, *x._data.shape), x._data.dtype)
+                         for i, x in enumerate(call.variables)])
         blocks = call.build_outputs([call.assemble(row) for row in rows])
         return (blocks, call.aux) if has_aux else blocks
 
@@ -127,7 +129,7 @@ class _Call:
         if has_aux:
             result, self.aux = result
         outputs, self.build_outputs = flatten(result)
-        self.outputs: list[Any] = [y if isinstance(y, Variable) else handle(Tensor, np.asarray(y, np.result_type(y, np.float32)))
+        self.outputs: list[Any] = [y if isinstance(y, Variable) else handle(Tensor, as_array(y, np.result_type(y, np.float32)))
                                    for y in outputs]
         own = set(self.variables)
         # where something else is tracked (an outer transform, parameters in the closure), the gradient must be recorded too
@@ -146,7 +148,7 @@ class _Call:
             if not y._requires_grad:
                 continue
             array = seed._data if isinstance(seed, Variable) else seed
-            array = np.asarray(array, dtype=y._data.dtype, like=y._data) if not hasattr(array, "astype") else array.astype(y._data.dtype, copy=False)
+            array = as_like(array, y._data)
             pairs.append((y, array if not recorded else seed if isinstance(seed, Variable) else handle(Tensor, array)))
         flow = dict(sweep([y for y, _ in pairs], [s for _, s in pairs], recorded, True, self.variables)) if pairs else {}
         return [flow[x] if x in flow else np.zeros_like(x._data) for x in self.variables]
@@ -164,8 +166,15 @@ class _Call:
         return results[0] if self.single else tuple(results)
 
 
-def _rows(rows: list[Any], shape: tuple[int, ...], x: Variable) -> Any:
-    """Gradients for the entries of one output, stacked to output shape + argument shape."""
-    if not rows:
-        return np.zeros((*shape, *x._data.shape), x._data.dtype)
-    return stack(rows).reshape((*shape, *x._data.shape))
+TOGETHER = 64  # directions: more would need memory for as many gradients of all that was computed
+
+
+def by_units(function: Callable[[Any], list[Any]], like: Any) -> list[Any]:
+    """function(e) of every array e of the shape of `like` that is 1 in one place and else 0; each of what it returns stacked. Empty for none."""
+    blocks = []
+    for start in range(0, like.size, TOGETHER):
+        places = np.arange(start, min(start + TOGETHER, like.size))
+        units = np.zeros_like(like, shape=(len(places), *like.shape))
+        units.reshape(len(places), -1)[places - start, places] = 1
+        blocks.append(vmap(function)(units))
+    return [concatenate(parts) if len(parts) > 1 else parts[0] for parts in zip(*blocks, strict=True)]

@@ -10,7 +10,7 @@ from ..ops.shape import copy
 from ..tensors import Tensor
 from ..tensors.dtypes import as_array
 
-__all__ = ["has_tensor", "plain", "track"]
+__all__ = ["as_like", "has_tensor", "plain", "track"]
 
 
 def has_tensor(tree: Any) -> bool:
@@ -33,3 +33,10 @@ def plain(result: Any, like: Any, tensors: bool) -> Any:
         return result if isinstance(result, Variable) else handle(Tensor, result)
     array = result._data if isinstance(result, Variable) else result
     return array.item() if type(like) is float and np.ndim(array) == 0 else array
+
+
+def as_like(x: Any, other: Any) -> Any:
+    """x, an array or a number, as an array of the dtype and kind of another."""
+    if hasattr(x, "__array_function__"):
+        return x.astype(other.dtype, copy=False)
+    return np.asarray(x, dtype=other.dtype, like=other)

@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from ..engine import CAPTURE, Step, Variable, birth, enable_grad, handle, here, no_grad, note_mixed, sweep
+from ..engine import CAPTURE, Step, Variable, birth, enable_grad, handle, here, no_grad, note_mixed, once_for_each, sweep
 from ..errors import GradError, ShapeError
 
 __all__ = ["backward", "grad"]
@@ -14,6 +14,7 @@ __all__ = ["backward", "grad"]
 def backward(root: Variable, gradient: Any = None, create_graph: bool = False, retain_graph: bool = True,
              steps: list[Step] | None = None) -> None:
     """Add d<gradient, root>/dleaf to `.grad` of every leaf that requires a gradient. See `Tensor.backward`."""
+    once_for_each("backward(), which adds into .grad")
     thread = here.thread
     capturing = thread.mode & CAPTURE
     flow = sweep([root], [_seed(root, gradient, create_graph or capturing != 0)], create_graph, retain_graph, None, steps)

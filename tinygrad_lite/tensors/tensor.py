@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from ..engine import CAPTURE, LENT, Cut, Removable, Step, Variable, escapes, handle, here, stamp, where
+from ..engine import CAPTURE, LENT, Cut, Removable, Step, Variable, escapes, handle, here, once_for_each, stamp, where
 from ..errors import GradError, ShapeError
 from ..ops import public
 from . import gradients, taken
@@ -59,6 +59,7 @@ class Tensor(Operators):
     @data.setter
     def data(self, value: Any) -> None:
         escapes(self, ".data =")
+        once_for_each("an assignment to .data")
         array = as_array(value)
         if self.node is not None:
             raise GradError(f"only the data of a leaf can be set; this Tensor was made by {self.node.op.name}")
@@ -153,6 +154,7 @@ class Tensor(Operators):
 
     @grad.setter
     def grad(self, value: "Tensor | None") -> None:
+        once_for_each("an assignment to .grad")
         if value is not None:
             if not isinstance(value, Variable):
                 value = Tensor(value, self._data.dtype)
