@@ -47,7 +47,7 @@ def total_to(x: Any, *, shape: tuple[int, ...]) -> Any:
 
 
 def _in_blas(x: Any) -> bool:
-    return (type(x) is np.ndarray or getattr(x, "on_numpy", False)) and x.dtype.char in "fd"
+    return (type(x) is np.ndarray or getattr(type(x), "on_numpy", False)) and x.dtype.char in "fd"
 
 
 @lru_cache(maxsize=64)
@@ -81,7 +81,7 @@ def long_rows(x: Any) -> AbstractContextManager[None]:
     if x.ndim > 1 and x.shape[-1] >= BUFFER and x.size >= 64 * BUFFER:
         if type(x) is np.ndarray:
             return _SmallBuffer()
-        if getattr(x, "on_numpy", False):  # a compiler looks on, to which this must stay one call
+        if getattr(type(x), "on_numpy", False):  # a compiler looks on, to which this must stay one call
             raise NotImplementedError("the size of NumPy's buffer is no array function")
     return _AS_IT_IS
 

@@ -14,8 +14,9 @@ __all__ = ["backward", "grad"]
 def backward(root: Variable, gradient: Any = None, create_graph: bool = False, retain_graph: bool = True,
              steps: list[Step] | None = None) -> None:
     """Add d<gradient, root>/dleaf to `.grad` of every leaf that requires a gradient. See `Tensor.backward`."""
-    once_for_each("backward(), which adds into .grad")
     thread = here.thread
+    if thread.batched:
+        once_for_each("backward(), which adds into .grad")
     capturing = thread.mode & CAPTURE
     flow = sweep([root], [_seed(root, gradient, create_graph or capturing != 0)], create_graph, retain_graph, None, steps)
     now = birth()

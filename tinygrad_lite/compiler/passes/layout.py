@@ -36,7 +36,7 @@ def turn_weights(program: Program) -> None:
 
 def _is_gradient_of_weight(call: Call, update: Update, makers: Mapping[Value, Call], users: Mapping[Value, list[Call]]) -> bool:
     """Is it aᵀ @ b of two matrices, for this update alone, and of more than one row and column?"""
-    if call.function.text not in ("np.dot", "np.matmul") or call.keywords or len(call.output.shape) != 2 or not 2 <= min(call.output.shape):
+    if call.function.text not in ("np.dot", "np.matmul") or call.keywords or len(call.output.shape) != 2 or not min(call.output.shape) >= 2:
         return False
     left, right = call.args
     if not isinstance(left, Value) or not isinstance(right, Value) or max(call.output.size, left.size, right.size) > MANY:
