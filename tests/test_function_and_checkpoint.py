@@ -10,6 +10,7 @@ from tinygrad_lite import nn, verify
 from tinygrad_lite.autograd import Function
 from tinygrad_lite.engine import newest_first
 from tinygrad_lite.errors import ShapeError
+from tinygrad_lite.func import vmap
 from tinygrad_lite.utils import checkpoint
 
 
@@ -150,3 +151,32 @@ def test_checkpoint_refuses_and_passes_through() -> None:
     with tl.no_grad():
         assert not checkpoint(lambda x: x * 2, x).requires_grad
     assert not checkpoint(lambda x: x * 2, tl.tensor([1.0])).requires_grad
+
+
+class Square(Function):
+    """x^2, saving its input."""
+
+    @staticmethod
+    def forward(ctx: Any, x: Any) -> Any:
+        ctx.save_for_backward(x)
+        return x * x
+
+    @staticmethod
+    def backward(ctx: Any, g: Any) -> Any:
+        (x,) = ctx.saved_tensors
+        return 2 * x * g
+
+
+@pytest.mark.parametrize("square", [Square.apply, lambda x: checkpoint(lambda r: r * r, x), lambda x: vmap(lambda r: r * r)(x)])
+def test_one_array_of_cotangents_may_be_used_again_with_other_numbers(square: Any) -> None:
+    x = tl.tensor([1.0, 2.0, 3.0], requires_grad=True)
+    y, v = square(x), np.ones(3)
+    np.testing.assert_array_equal(tl.autograd.grad(y, x, v)[0].data, [2, 4, 6])
+    v[...] = 10
+    np.testing.assert_array_equal(tl.autograd.grad(y, x, v)[0].data, [20, 40, 60])
+
+
+def test_checkpoint_of_a_function_that_uses_other_tensors_is_verified() -> None:
+    x, w = [tl.tensor(np.arange(1.0, 4.0) * c, requires_grad=True) for c in (1, 0.3)]
+    assert verify.audit(checkpoint(lambda q: (tl.sin(q) * w).sum(), x)).ok
+    verify.gradcheck(lambda x, w: checkpoint(lambda q: (tl.sin(q) * w).sum(), x), (x, w))

@@ -35,13 +35,14 @@ class Op:
     a row can keep what its backward pass wants again.
 
     each        for any number of inputs: one rule `each(i, g, y, *inputs, **params)` for the i-th of them, in place of `rules`
+    together    the same where one pass gives them all: `together(g, y, *inputs, **params)` -> a gradient for each input
     broadcasts  inputs are broadcast against each other: the sweep sums each gradient back to its input's shape
     view        the output shares memory with the first input
     doc         formula, source, accuracy
     """
 
     def __init__(self, name: str, forward: Callable[..., Any], *rules: Rule | tuple[Rule, ...] | None, each: Rule | None = None,
-                 broadcasts: bool | None = None, view: bool = False, doc: str = "") -> None:
+                 together: Rule | None = None, broadcasts: bool | None = None, view: bool = False, doc: str = "") -> None:
         ufunc = isinstance(forward, np.ufunc)
         self.name = name
         self.forward = forward
@@ -49,13 +50,14 @@ class Op:
         self.by_output = any(isinstance(rule, tuple) for rule in rules)  # its rules take None for the gradient of an unused output
         # for the usual case that only the first output was used
         self.first_rules = [rule[0] if isinstance(rule, tuple) else None for rule in rules if rule is None or isinstance(rule, tuple)]
-        self.each = each
+        self.together = together
+        self.each = each if together is None else lambda i, *args, **params: together(*args, **params)[i]
         self.broadcasts = len(rules) > 1 and ufunc if broadcasts is None else broadcasts
         self.view = view
-        self.arity = len(rules) if each is None else None
+        self.arity = len(rules) if self.each is None else None
         self.params = _keyword_only(forward)
         self.defaults: dict[str, Any] = getattr(forward, "__kwdefaults__", None) or _NO_PARAMS
-        self.differentiable = each is not None or any(rule is not None for rule in rules)
+        self.differentiable = self.each is not None or any(rule is not None for rule in rules)
         self._plain = -1 if self.params or self.arity is None else self.arity
         self.__name__ = name
         self.__doc__ = doc

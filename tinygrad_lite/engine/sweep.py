@@ -97,7 +97,7 @@ def sweep(roots: Sequence[Variable], seeds: Sequence[Any], create_graph: bool = 
                     watch.gathered(node, None, shown)
                 if steps is not None:
                     steps.append(Step(node, shown, []))
-            rules: Sequence[Any] = op.rules if op.each is None else [partial(op.each, i) for i in range(n)]
+            rules: Sequence[Any] = op.rules if op.each is None else _rules_of_each(node, g, y, args)
             if op.by_output and len(op.first_rules) == n and g[0] is not None and len([part for part in g if part is not None]) == 1:
                 rules, g = op.first_rules, g[0]
             for x, rule in zip(held, rules):  # noqa: B905  the inputs stand first, one for each rule
@@ -141,6 +141,20 @@ def sweep(roots: Sequence[Variable], seeds: Sequence[Any], create_graph: bool = 
     finally:
         if tensors:
             thread.mode, thread.scope = mode, scope
+
+
+def _rules_of_each(node: Node, g: Any, y: Any, args: Sequence[Any]) -> list[Any]:
+    """A rule for each input, of an op that has one for all: those that are found together are found here."""
+    op = node.op
+    if op.together is None:
+        assert op.each is not None
+        return [partial(op.each, i) for i in range(len(args))]
+    try:
+        found = op.together(g, y, *args, **node.params)
+    except Exception as error:
+        error.add_note(f"in the backward rule of {named(node)}")
+        raise
+    return [lambda *_, gx=gx, **__: gx for gx in found]
 
 
 def _arrive(x: Variable, g: Any, alias: bool, heap: list[tuple[int, Node]], pending: dict[Node, Any], leaves: dict[Variable, Any]) -> None:

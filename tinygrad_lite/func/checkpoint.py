@@ -7,6 +7,8 @@ import numpy as np
 
 from ..engine import CAPTURE, Op, Variable, enable_grad, handle, here, is_grad_enabled, newest_first, sweep
 from ..tensors import Tensor, default_generator
+from .apart import array_of
+from .part import holding, wanted
 
 __all__ = ["checkpoint"]
 
@@ -39,29 +41,22 @@ def checkpoint(function: Callable[..., Any], *args: Any) -> Any:
         finally:
             generator.bit_generator.state = now
 
-    last: list[Any] = [None, None]  # one recomputation serves all inputs: the gradient it was made for, what it gave
-
-    def rule(i: int, g: Any, y: Any, *xs: Any) -> Any:
-        if last[0] is not g:
-            recorded = any(isinstance(x, Variable) for x in xs)
-            own = xs[:len(args)] if recorded else tuple([handle(Tensor, a, _wanted(x)) if isinstance(x, Variable) else a
-                                                         for x, a in zip(args, xs, strict=False)])
-            targets = [x for x, given in zip([*own, *extras], inputs, strict=True) if _wanted(given)]
+    def together(g: Any, y: Any, *xs: Any) -> list[Any]:
+        recorded = any(isinstance(x, Variable) for x in xs)
+        own = xs[:len(args)] if recorded else tuple([handle(Tensor, a, wanted(x)) if isinstance(x, Variable) else a
+                                                     for x, a in zip(args, xs, strict=False)])
+        targets = [x for x, given in zip([*own, *extras], inputs, strict=True) if wanted(given)]
+        with holding(extras, [array_of(x) for x in xs[len(args):]]):
             flow = dict(sweep([again(own)], [g], recorded, True, targets))
-            last[:] = [g, [flow.get(x) if isinstance(x, Variable) else None for x in [*own, *extras]]]
-        found = last[1][i]
-        return np.zeros_like(xs[i]._data if isinstance(xs[i], Variable) else xs[i]) if found is None else found
+        return [flow[x] if isinstance(x, Variable) and x in flow else np.zeros_like(array_of(a)) for x, a in zip([*own, *extras], xs, strict=True)]
 
     def forward(*arrays: Any) -> Any:
-        return again(tuple([handle(Tensor, a) if isinstance(x, Variable) else a for x, a in zip(args, arrays, strict=False)]))._data
+        with holding(extras, arrays[len(args):]):
+            return again(tuple([handle(Tensor, a) if isinstance(x, Variable) else a for x, a in zip(args, arrays, strict=False)]))._data
 
-    op = Op("checkpoint", forward, each=rule, doc="a function whose inside is recorded again in the backward pass")
+    op = Op("checkpoint", forward, together=together, doc="a function whose inside is recorded again in the backward pass")
     arrays = [x._data if isinstance(x, Variable) else x for x in inputs]
     return op.record(Tensor, inputs, arrays, {}, out._data, True)
-
-
-def _wanted(x: Any) -> bool:
-    return isinstance(x, Variable) and x._requires_grad
 
 
 def _used_from_outside(out: Variable, inner: list[Any]) -> list[Variable]:
@@ -70,6 +65,6 @@ def _used_from_outside(out: Variable, inner: list[Any]) -> list[Variable]:
     found: dict[int, Variable] = {}
     for node in newest_first([out]):
         for x in node.inputs:
-            if _wanted(x) and x.node is None and id(x) not in given:
+            if wanted(x) and x.node is None and id(x) not in given:
                 found[id(x)] = x
     return list(found.values())

@@ -159,7 +159,7 @@ class Example(NDArrayOperatorsMixin):
     def __getattr__(self, name: str) -> Any:
         if name in METHODS:
             return lambda *args, **keywords: getattr(np, name)(self, *args, **keywords)
-        if name.startswith("__"):
+        if not hasattr(np.ndarray, name):
             raise AttributeError(name)
         raise NotBatched(f"the attribute {name}")
 

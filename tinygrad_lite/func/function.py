@@ -51,16 +51,11 @@ class Function:
             results = tuple([part._data if isinstance(part, Variable) else np.asarray(part) for part in parts])
             return results if isinstance(out, tuple) else results[0]
 
-        last: list[Any] = [None, None]  # one backward call serves all inputs: the gradient it was called with, what it gave
-
-        def rule(i: int, g: Any, y: Any, *xs: Any) -> Any:
-            if last[0] is not g:
-                last[:] = [g, _pull(cls, ctx, g, y, xs, arrays)]
-            found = last[1][i]
-            return np.zeros_like(arrays[i]) if found is None else found
+        def together(g: Any, y: Any, *xs: Any) -> list[Any]:
+            return [np.zeros_like(a) if found is None else found for a, found in zip(arrays, _pull(cls, ctx, g, y, xs, arrays), strict=True)]
 
         y = forward(*arrays)
-        op = Op(cls.__name__, forward, each=rule, doc=cls.__doc__ or "")
+        op = Op(cls.__name__, forward, together=together, doc=cls.__doc__ or "")
         return op.record(Tensor, args, arrays, {}, y, any(ctx.needs_input_grad) and is_grad_enabled())
 
 

@@ -5,7 +5,7 @@ rule is a backward pass through the inner graph. The recorded form of that rule 
 """
 
 from collections.abc import Callable, Sequence
-from itertools import count, zip_longest
+from itertools import count
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -61,11 +61,6 @@ def vmap(func: Callable[..., Any], in_dims: Any = 0, out_dims: int = 0) -> Calla
 def _example(x: Batch) -> Batch:
     """What one example of a bare array is: where it has no axes, a number."""
     return x if x.ndim else Batch(x.whole.copy(), x.hidden)
-
-
-def _bytes(x: Any) -> bytes:
-    array = array_of(x)
-    return (array.whole if type(array) is Batch else array).tobytes()  # type: ignore[no-any-return]
 
 
 class _Together:
@@ -164,16 +159,9 @@ class _Way:
         """The outputs as those of one node, whose inputs are the Tensors at the ends."""
         call, extras = self.call, [end for end in self.ends if end.slot is None]
         self.arrays = [end.outer._data for end in self.ends]
-        last: list[Any] = [((), b"", None)]  # one pass serves all inputs: what it was made for, and what it gave
 
-        def rule(i: int, g: Any, y: Any, *xs: Any) -> Any:
-            gs = g if type(g) is tuple else (g,)
-            values = b"".join(_bytes(part) for part in gs)  # the caller may use one array again, with other numbers
-            made_for, of, found = last[0]
-            if values != of or not all(a is b for a, b in zip_longest(made_for, (*gs, *xs))):
-                found = self._gradients(gs, xs)
-                last[0] = (*gs, *xs), values, found
-            return found[i]
+        def together(g: Any, y: Any, *xs: Any) -> list[Any]:
+            return self._gradients(g if type(g) is tuple else (g,), xs)
 
         def forward(*values: Any) -> Any:
             given = {end.slot: a for end, a in zip(self.ends, values, strict=True) if end.slot is not None}
@@ -182,7 +170,7 @@ class _Way:
             parts = tuple([outputs[i]._data for i in self.places])
             return parts if len(parts) > 1 else parts[0]
 
-        op = Op("vmap", forward, each=rule, doc="a function of one example, called once for all of them")
+        op = Op("vmap", forward, together=together, doc="a function of one example, called once for all of them")
         return op.record(Tensor, tuple([end.outer for end in self.ends]), self.arrays, {}, tuple(arrays) if len(arrays) > 1 else arrays[0], True)
 
     def _gradients(self, gs: tuple[Any, ...], xs: tuple[Any, ...]) -> list[Any]:
