@@ -42,34 +42,27 @@ class Buffer:
         return self.axes == tuple(range(len(self.shape)))
 
 
-class Pool:
-    """Pieces of memory that are free at the moment."""
+class Slot:
+    """A layout, and the calls, from one to another, during which something lies in it: values that follow each other in place.
 
-    def __init__(self, buffers: list[Buffer], reuse: bool) -> None:
-        self.buffers = buffers
-        self.reuse = reuse
-        self.free: list[Buffer] = []  # whole pieces
+    run: (first call, last call) of the pieces that it lies in, where it is one piece: it is written again for each.
+    """
 
-    def take(self, shape: tuple[int, ...], dtype: Any, axes: tuple[int, ...]) -> Buffer:
-        """A free piece of just this layout; else the smallest that is large enough; else a new one."""
-        wanted = Buffer(shape, dtype, axes)
-        exact = [b for b in self.free if b.key == wanted.key or wanted.key in b.parts]
-        large = [b for b in self.free if b.dtype == dtype and b.usual and b.size >= wanted.size] if wanted.usual else []
-        if not self.reuse or not (exact or large):
-            self.buffers.append(wanted)
-            return wanted
-        whole = exact[-1] if exact else min(large, key=lambda b: b.size)
-        self.free.remove(whole)
-        if whole.key == wanted.key:
-            return whole
-        if wanted.key not in whole.parts:
-            wanted.whole = whole
-            whole.parts[wanted.key] = wanted
-            self.buffers.append(wanted)
-        return whole.parts[wanted.key]
+    __slots__ = ("key", "size", "start", "end", "run")
 
-    def give(self, buffer: Buffer) -> None:
-        self.free.append(buffer.whole)
+    def __init__(self, layout: tuple[tuple[int, ...], Any, tuple[int, ...]], start: int, end: int, run: tuple[int, int] | None) -> None:
+        self.key = layout
+        self.size = math.prod(layout[0])
+        self.start = start
+        self.end = end
+        self.run = run
+
+    def meets(self, other: "Slot") -> bool:
+        """Are both needed at the same time?"""
+        if self.run is not None and self.run == other.run:
+            return self.start <= other.end and other.start <= self.end
+        (start, end), (first, last) = [slot.run or (slot.start, slot.end) for slot in (self, other)]
+        return start <= last and first <= end
 
 
 class Plan(NamedTuple):
@@ -95,34 +88,59 @@ def plan(program: Program, reuse: bool = True) -> Plan:
     last |= dict.fromkeys([value.root for value in program.results()], len(program.calls))
     returned = {value.root for value in program.outputs}
     target, done = _targets(program) if reuse else ({}, set())
-    result = Plan([], {}, target, set(), done, {})
+    slots: dict[Value, Slot] = {}
+    once: set[Value] = set()
+    dead: dict[Call, list[Value]] = {}
     small = _inside_blocks(program, target)
-    pool = Pool(result.buffers, reuse)
+
+    def stays(value: Value) -> bool:
+        """Is the memory of `value` the same at each run?"""
+        return value.kind in ("outer", "constant") or value in once or value in slots or value in target
+
     for i, call in enumerate(program.calls):
         made = call.output
-        dying = [root for root in dict.fromkeys([v.root for v in call.inputs]) if root in result.buffer and last[root] == i]
         if call.function.kind in ("view", "write"):
-            if made.base is not None and _stays(made.base, result) and not any(v.kind not in ("outer", "constant") for v in call.inputs[1:]
-                                                                               if call.function.kind == "view"):
-                result.once.add(made)
+            if made.base is not None and stays(made.base) and not any(v.kind not in ("outer", "constant") for v in call.inputs[1:]
+                                                                      if call.function.kind == "view"):
+                once.add(made)
         elif made not in target and made not in returned and takes_out(call):
-            key = ((BLOCK,), made.dtype, (0,)) if made in small else (made.shape, made.dtype, made.axes)
-            here = [v for v in dying if result.buffer[v].key == key and v in call.inputs] if reuse and call.function.kind == "map" else []
-            if here:
-                own = result.buffer[here[0]]
-                dying.remove(here[0])
-            else:
-                own = pool.take(*key)
-            result.buffer[made] = own
-            if made not in last:
-                dying.append(made)
-        for value in dying:
-            pool.give(result.buffer[value])
+            run = small.get(made)
+            slot = Slot((made.shape, made.dtype, made.axes) if run is None else ((BLOCK,), made.dtype, (0,)), i, last.get(made, i), run)
+            if reuse and call.function.kind == "map":
+                own = next((slots[v] for v in call.inputs if v in slots and last[v] == i and slots[v].key == slot.key), slot)
+                own.end = slot.end
+                slot = own
+            slots[made] = slot
     for i, values in _last_uses(program, last).items():
-        loose = [v for v in values if not _stays(v, result)]
+        loose = [v for v in values if not stays(v)]
         if loose:
-            result.dead[program.calls[i]] = loose
-    return result
+            dead[program.calls[i]] = loose
+    buffers, homes = _homes(list(dict.fromkeys(slots.values())), reuse)
+    return Plan(buffers, {value: homes[slot] for value, slot in slots.items()}, target, once, done, dead)
+
+
+def _homes(slots: list[Slot], reuse: bool) -> tuple[list[Buffer], dict[Slot, Buffer]]:
+    """A buffer for each slot, the largest first: in the smallest piece that is free while it is needed, one of its own layout before others.
+
+    Source: Pisarchyk and Lee 2020, Efficient Memory Management for Deep Neural Net Inference ("greedy by size").
+    """
+    pieces: dict[Buffer, list[Slot]] = {}
+    homes: dict[Slot, Buffer] = {}
+    for slot in sorted(slots, key=lambda slot: -slot.size):
+        wanted = Buffer(*slot.key)
+        fits = [b for b, others in pieces.items() if (b.key == wanted.key or (b.dtype == wanted.dtype and b.usual and wanted.usual))
+                and not any(map(slot.meets, others))] if reuse else []
+        whole = min(fits, key=lambda b: (b.size, b.key != wanted.key), default=wanted)
+        pieces.setdefault(whole, []).append(slot)
+        if whole.key != wanted.key:
+            wanted.whole = whole
+            homes[slot] = whole.parts.setdefault(wanted.key, wanted)
+        else:
+            homes[slot] = whole
+    order: dict[Buffer, None] = {}
+    for slot in slots:  # in order of first use, a piece before its parts
+        order[homes[slot].whole] = order[homes[slot]] = None
+    return list(order), homes
 
 
 def _last_uses(program: Program, last: dict[Value, int]) -> dict[int, list[Value]]:
@@ -135,13 +153,14 @@ def _last_uses(program: Program, last: dict[Value, int]) -> dict[int, list[Value
     return uses
 
 
-def _inside_blocks(program: Program, target: dict[Value, Value]) -> set[Value]:
-    """What is made and read in one run of pieces alone."""
+def _inside_blocks(program: Program, target: dict[Value, Value]) -> dict[Value, tuple[int, int]]:
+    """What is made and read in one run of pieces alone, and that run, as its first and last call."""
     users, results = program.users(), {value.root for value in program.results()}
-    small: set[Value] = set()
+    place = {call: i for i, call in enumerate(program.calls)}
+    small: dict[Value, tuple[int, int]] = {}
     for run in program.blocks:
         made = [v for call in run for v in call.outputs if v not in target and v not in results]
-        small |= {v for v in made if all(user in run for user in users.get(v, ()))}
+        small |= {v: (place[run[0]], place[run[-1]]) for v in made if all(user in run for user in users.get(v, ()))}
     return small
 
 
@@ -151,11 +170,6 @@ def takes_out(call: Call) -> bool:
     if call.function.kind not in ("map", "reduce", "product") or not made.shape or not made.size:
         return False
     return call.function.kind != "product" or made.contiguous
-
-
-def _stays(value: Value, result: Plan) -> bool:
-    """Is the memory of `value` the same at each run?"""
-    return value.kind in ("outer", "constant") or value in result.once or value in result.buffer or value in result.target
 
 
 def _targets(program: Program) -> tuple[dict[Value, Value], set[Call]]:
