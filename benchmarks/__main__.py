@@ -19,13 +19,23 @@ from benchmarks.functions import functions
 from benchmarks.machine import machine, machine_lines
 from benchmarks.measure import training_steps
 from benchmarks.mutations import mutations
-from benchmarks.report import audit_lines, chain_lines, footprint_lines, function_lines, mutation_lines, step_lines
+from benchmarks.report import (
+    audit_lines,
+    chain_lines,
+    footprint_lines,
+    function_lines,
+    mutation_lines,
+    step_lines,
+    transform_lines,
+)
 from benchmarks.steps import Disagreement
+from benchmarks.transforms import transforms
 
 # part -> (what measures it, its table, how thoroughly: in full, and for a look)
 PARTS = {
     "steps": (training_steps, step_lines, 60, 10),
     "functions": (functions, function_lines, 60, 10),
+    "transforms": (transforms, transform_lines, 60, 5),
     "compiled": (compiled, compiled_lines, {"rounds": 60, "torch_compile": True, "captures": 11, "replays": 100_000},
                  {"rounds": 5, "torch_compile": False, "captures": 2, "replays": 5_000}),
     "chain": (chains, chain_lines, [(1_000, 100, 5), (1_000_000, 1, 2)], [(1_000, 30, 1), (100_000, 1, 1)]),

@@ -3,7 +3,7 @@
 from benchmarks.steps import CONTENDERS
 
 __all__ = ["TITLES", "audit_lines", "chain_lines", "footprint_lines", "function_lines",
-           "missing_lines", "mutation_lines", "step_lines", "table", "thread_lines"]
+           "missing_lines", "mutation_lines", "step_lines", "table", "thread_lines", "transform_lines"]
 
 TITLES = {
     "numpy": "NumPy by hand",
@@ -77,6 +77,23 @@ def function_lines(results):
         f"Contenders in turn, median ratio of {results[0]['contenders']['numpy']['rounds']} rounds:",
         "",
         *table(head, rows),
+        *missing_lines(results),
+        *thread_lines(results),
+    ]
+
+
+def transform_lines(results):
+    names = ["loop", "tinygrad_lite", "torch", "jax"]
+    rows = []
+    for result in results:
+        found = result["contenders"]
+        times = [f"{found[name]['median_us'] / 1e3:.2f} ms" for name in names[:2]]
+        rows.append([result["function"], *times, *(f"{found[name]['ratio']:.3f}" if name in found else "-" for name in names[1:])])
+    return [
+        "Transforms of functions, over tl.func.grad in a Python loop (float32; lower is better).",
+        f"Contenders in turn, median ratio of {results[0]['contenders']['loop']['rounds']} rounds:",
+        "",
+        *table(["", "the loop", "tl.func", "tl.func / loop", "torch.func", "jax.jit"], rows),
         *missing_lines(results),
         *thread_lines(results),
     ]

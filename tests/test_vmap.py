@@ -10,6 +10,7 @@ import pytest
 from cases import Case, all_cases
 
 import tinygrad_lite as tl
+from benchmarks import transforms as benchmark
 from tinygrad_lite import func, nn
 from tinygrad_lite.autograd import detect_anomaly, guard
 from tinygrad_lite.engine import Variable, here
@@ -542,3 +543,11 @@ def test_threads_share_a_graph() -> None:
     for thread in threads:
         thread.join()
     assert wrong == []
+
+
+@pytest.mark.parametrize("task", benchmark.TASKS, ids=lambda task: task.name)
+def test_the_transforms_of_the_benchmark_give_what_the_loop_gives(task: Any, monkeypatch: Any) -> None:
+    for name in ("torch", "jax"):
+        monkeypatch.delitem(benchmark.CONTENDERS, name)
+    steps, _ = benchmark.agreeing_steps(task)  # raises where they do not
+    assert set(steps) == {"loop", "tinygrad_lite"}
