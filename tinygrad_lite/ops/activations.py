@@ -15,7 +15,7 @@ from ..errors import DtypeError
 from .arithmetic import abs, square, where_op
 from .elementary import exp, sigmoid
 from .reduce import sum
-from .rows import long_rows, total_along, total_of_product
+from .rows import by_rows, total_along, total_of_product
 from .special import erfc
 
 __all__ = ["causal", "check_labels", "dropout", "elu", "embedding", "embedding_add", "exponentials", "gelu", "gelu_tanh",
@@ -32,9 +32,7 @@ _tri: Any = np.tri
 
 def _softmax(x: Any, *, axis: int) -> Any:
     e = exponentials(x, axis)
-    with long_rows(e):
-        e /= total_along(e, axis)
-    return e
+    return by_rows(np.divide, e, total_along(e, axis), out=e)
 
 
 def exponentials(x: Any, axis: int) -> Any:
@@ -47,8 +45,7 @@ def exponentials(x: Any, axis: int) -> Any:
 
 
 def _softmax_rule(g: Any, y: Any, *, axis: int) -> Any:
-    with long_rows(g):
-        z = g - total_of_product(g, y, axis)
+    z = by_rows(np.subtract, g, total_of_product(g, y, axis))
     z *= y
     return z
 

@@ -15,7 +15,7 @@ from .activations import check_labels, exponentials, softmax_rule
 from .arithmetic import clip_op, maximum
 from .elementary import sigmoid
 from .reduce import sum
-from .rows import long_rows, total_along
+from .rows import by_rows, total_along
 from .shape import expand_dims
 
 __all__ = ["binary_cross_entropy", "binary_cross_entropy_with_logits", "cross_entropy", "huber", "kept", "mse_loss",
@@ -170,8 +170,7 @@ share_back: Op = Op("share_back", _share_back, lambda g, y, x, labels, reduction
 def _cross_entropy(x: Any, labels: Any, *, reduction: str = "mean", ignore_index: int = -100) -> Any:
     labels, keep = _safe(x, labels, "cross_entropy", ignore_index)
     p = exponentials(x, 1)
-    with long_rows(p):
-        p /= total_along(p, 1)
+    p = by_rows(np.divide, p, total_along(p, 1), out=p)
     flat, places = _places(p, labels)
     chosen = flat[places]
     if type(chosen) is np.ndarray and chosen.size and _min.reduce(chosen) >= _TINY[chosen.dtype.itemsize]:

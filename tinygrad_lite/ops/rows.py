@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-__all__ = ["MANY", "long_rows", "total_along", "total_of_product", "total_to", "zeros"]
+__all__ = ["MANY", "by_rows", "long_rows", "total_along", "total_of_product", "total_to", "zeros"]
 
 Axis = int | tuple[int, ...]
 _add: Any = np.add  # typed Any: the stubs know no axis that may be a tuple
@@ -84,6 +84,14 @@ def long_rows(x: Any) -> AbstractContextManager[None]:
         if getattr(type(x), "on_numpy", False):  # a compiler looks on, to which this must stay one call
             raise NotImplementedError("the size of NumPy's buffer is no array function")
     return _AS_IT_IS
+
+
+def by_rows(ufunc: Any, a: Any, b: Any, out: Any = None) -> Any:
+    """ufunc(a, b), b broadcast along the rows of `a`, as `long_rows` has it."""
+    if a.size < 64 * BUFFER:
+        return ufunc(a, b, out=out)
+    with long_rows(a):
+        return ufunc(a, b, out=out)
 
 
 _AS_IT_IS = nullcontext()

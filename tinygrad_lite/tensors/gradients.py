@@ -91,5 +91,5 @@ def _seed(root: Variable, gradient: Any, recorded: bool) -> Any:
     if array.shape != data.shape:
         raise ShapeError(f"backward(): gradient has shape {array.shape}, the Tensor has {data.shape}")
     if not recorded:
-        return array.astype(data.dtype, copy=False)
+        return array if array.dtype is data.dtype else array.astype(data.dtype)
     return gradient if isinstance(gradient, Variable) else handle(root.face, gradient)
