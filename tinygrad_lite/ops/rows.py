@@ -16,7 +16,7 @@ __all__ = ["MANY", "by_rows", "long_rows", "total_along", "total_of_product", "t
 
 Axis = int | tuple[int, ...]
 _add: Any = np.add  # typed Any: the stubs know no axis that may be a tuple
-FEW = 1024  # entries: NumPy's sum of so few is as soon there
+FEW = 256  # entries: NumPy's sum of so few is as soon there
 LONG = 4096  # entries in a row: NumPy's sum of more is the more exact one, since it adds in pairs
 
 
