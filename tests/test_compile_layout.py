@@ -81,13 +81,17 @@ def test_the_tensor_is_what_it_was():
     assert model.state_dict()["0.weight"].shape == (16, 6)
 
 
-def test_what_goes_on_eagerly_after_a_compiled_step_is_the_same_training():
-    eager, _, step = problem("Adam")
-    ours, _, own_step = problem("Adam")
+@pytest.mark.parametrize("optimizer", ["SGD", "Adam"])
+@pytest.mark.parametrize("width", [16, 6000])  # the larger weight is updated in parts
+def test_what_goes_on_eagerly_after_a_compiled_step_is_the_same_training(optimizer, width):
+    eager, _, step = problem(optimizer, widths=(6, width, 3))
+    ours, _, own_step = problem(optimizer, widths=(6, width, 3))
     compiled = tl.compile(own_step)
     for i in range(6):
         x, y = data(32)
         assert step(tl.tensor(x), tl.tensor(y)).item() == (own_step(tl.tensor(x), tl.tensor(y)) if i % 2 else compiled(x, y)).item()
+    for a, b in zip(eager.parameters(), ours.parameters(), strict=True):
+        np.testing.assert_array_equal(a.data, b.data)
     assert len(compiled.programs) == 1
 
 
