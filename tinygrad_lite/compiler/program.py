@@ -231,31 +231,31 @@ def transposed(source: Value) -> Call:
     return call
 
 
-def values_in(tree: Any) -> Iterator[Value]:
-    """Every Value in nested tuples, lists, dicts and slices, in order."""
-    if isinstance(tree, Value):
+def values_in(tree: Any, kind: type = Value) -> Iterator[Any]:
+    """Every Value (or what else is of this kind) in nested tuples, lists, dicts and slices, in order."""
+    if isinstance(tree, kind):
         yield tree
     elif isinstance(tree, tuple | list):
         for part in tree:
-            yield from values_in(part)
+            yield from values_in(part, kind)
     elif isinstance(tree, dict):
         for part in tree.values():
-            yield from values_in(part)
+            yield from values_in(part, kind)
     elif isinstance(tree, slice):
-        yield from values_in((tree.start, tree.stop, tree.step))
+        yield from values_in((tree.start, tree.stop, tree.step), kind)
 
 
-def substitute(tree: Any, new: Callable[[Value], Any]) -> Any:
-    """The same tree with new(value) for each Value."""
-    if isinstance(tree, Value):
+def substitute(tree: Any, new: Callable[[Any], Any], kind: type = Value) -> Any:
+    """The same tree with new(value) for each Value, or what else is of this kind."""
+    if isinstance(tree, kind):
         return new(tree)
     if isinstance(tree, tuple | list):
-        parts: Iterable[Any] = [substitute(part, new) for part in tree]
+        parts: Iterable[Any] = [substitute(part, new, kind) for part in tree]
         return tuple(parts) if isinstance(tree, tuple) else list(parts)
     if isinstance(tree, dict):
-        return {key: substitute(part, new) for key, part in tree.items()}
+        return {key: substitute(part, new, kind) for key, part in tree.items()}
     if isinstance(tree, slice):
-        return slice(substitute(tree.start, new), substitute(tree.stop, new), substitute(tree.step, new))
+        return slice(*[substitute(part, new, kind) for part in (tree.start, tree.stop, tree.step)])
     return tree
 
 

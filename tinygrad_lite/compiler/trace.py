@@ -11,7 +11,7 @@ import numpy as np
 from numpy.lib.mixins import NDArrayOperatorsMixin
 
 from ..engine import Node
-from .program import Call, Function, Value
+from .program import Call, Function, Value, substitute, values_in
 
 __all__ = ["trace"]
 
@@ -105,7 +105,7 @@ class Traced(NDArrayOperatorsMixin):
         out = keywords.pop("out", None)
         if function in _FACTS:
             return function(*_plain(args), **_plain(keywords))
-        if function in _MADE and not list(_traced((args[1:], keywords))):
+        if function in _MADE and not list(values_in((args[1:], keywords), Traced)):
             array = function(*_plain(args), **_plain(keywords))
             return Traced(Value("constant", array), self.notes, owned=True)
         module = "np.linalg." if function.__module__ == "numpy.linalg" else "np."
@@ -123,15 +123,15 @@ class Traced(NDArrayOperatorsMixin):
         arrays = tuple(np.asarray(part) for part in y) if several else (np.asarray(y),)
         if any(a.dtype.kind not in "biuf" for a in arrays):
             raise Unseen(str(arrays[0].dtype))
-        source = next(_traced(args), None)
+        source = next(values_in(args, Traced), None)
         if several:
-            if any(np.may_share_memory(a, t.array) for a in arrays for t in _traced(args)):
+            if any(np.may_share_memory(a, t.array) for a in arrays for t in values_in(args, Traced)):
                 raise Unseen("views in a tuple")
             values = tuple(Value("result", a) for a in arrays)
             results = [Traced(v, self.notes, owned=True) for v in values]
             answer: Any = type(y)(*results) if hasattr(y, "_fields") else type(y)(results)
         else:
-            shared = [t for t in _traced(args) if arrays[0].size and np.may_share_memory(arrays[0], t.array)]
+            shared = [t for t in values_in(args, Traced) if arrays[0].size and np.may_share_memory(arrays[0], t.array)]
             if shared:
                 if shared[0] is not source or len(shared) > 1 or function.kind in ("map", "reduce", "product"):
                     raise Unseen("shares memory")
@@ -187,31 +187,9 @@ def _item(x: Any, key: Any) -> Any:
     return x[key]
 
 
-def _traced(tree: Any) -> Any:
-    if isinstance(tree, Traced):
-        yield tree
-    elif isinstance(tree, tuple | list):
-        for part in tree:
-            yield from _traced(part)
-    elif isinstance(tree, dict):
-        for part in tree.values():
-            yield from _traced(part)
-
-
-def _map(tree: Any, change: Callable[[Traced], Any]) -> Any:
-    if isinstance(tree, Traced):
-        return change(tree)
-    if isinstance(tree, tuple | list):
-        parts = [_map(part, change) for part in tree]
-        return tuple(parts) if isinstance(tree, tuple) else parts
-    if isinstance(tree, dict):
-        return {key: _map(part, change) for key, part in tree.items()}
-    return tree
-
-
 def _plain(tree: Any) -> Any:
-    return _map(tree, lambda t: t.array)
+    return substitute(tree, lambda t: t.array, Traced)
 
 
 def _values(tree: Any) -> Any:
-    return _map(tree, lambda t: t.value)
+    return substitute(tree, lambda t: t.value, Traced)

@@ -81,8 +81,8 @@ def long_rows(x: Any) -> AbstractContextManager[None]:
     if x.ndim > 1 and x.shape[-1] >= BUFFER and x.size >= 64 * BUFFER:
         if type(x) is np.ndarray:
             return _SmallBuffer()
-        if getattr(type(x), "on_numpy", False):  # a compiler looks on, to which this must stay one call
-            raise NotImplementedError("the size of NumPy's buffer is no array function")
+        if getattr(type(x), "on_numpy", False):  # the compiler's stand-in: it sees calls of NumPy, and would miss the buffer
+            raise TypeError("a forward that sets the size of NumPy's buffer is one call")
     return _AS_IT_IS
 
 

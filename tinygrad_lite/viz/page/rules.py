@@ -19,7 +19,7 @@ LONGEST = 900  # characters of a rule that is shown
 def rules_of(op: Op) -> dict[str, Any]:
     """{"rules": [[the input's name, source], ...]}: a line for each input that gets a gradient; one with no name where one rule serves all."""
     if op.each is not None:
-        return {"rules": [["", source_of(op.each)]]}
+        return {"rules": [["", source_of(op.together or op.each)]]}
     return {"rules": [[_input(rule, i), source_of(rule)] for i, rule in enumerate(op.rules) if rule is not None]}
 
 
